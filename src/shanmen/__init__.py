@@ -1,0 +1,1 @@
+"""Shanmen: ticketing and operations for scenic areas."""
