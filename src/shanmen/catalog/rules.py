@@ -1,0 +1,208 @@
+"""Prices, refund rules, reschedule rules and limits: pure decisions.
+
+Times are instants (aware datetimes); days and times of day are the site's local ones.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from shanmen.kit.days import DayKind
+
+
+@dataclass(frozen=True, slots=True)
+class RefundStep:
+    """Until `hours_before` the start of the visit, `fee_percent` of the price is kept."""
+
+    hours_before: float
+    fee_percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRule:
+    """When an unused ticket can be given back, and at what fee; no steps means never.
+
+    The steps are tried from the earliest deadline to the latest; the first whose deadline has not
+    passed applies. A negative `hours_before` reaches past the start of the visit.
+    """
+
+    steps: tuple[RefundStep, ...] = ()
+
+    def step_at(self, *, now: datetime, visit_starts: datetime) -> RefundStep | None:
+        """The step that applies at `now`, or None when it is too late."""
+        for step in sorted(self.steps, key=lambda s: -s.hours_before):
+            if now <= visit_starts - timedelta(hours=step.hours_before):
+                return step
+        return None
+
+    def deadline(self, *, visit_starts: datetime) -> datetime | None:
+        """The last instant at which anything is paid back."""
+        if not self.steps:
+            return None
+        return visit_starts - timedelta(hours=min(s.hours_before for s in self.steps))
+
+
+def refund_fee(price_fen: int, fee_percent: int) -> int:
+    """The fee that is kept, rounded half up to a whole fen."""
+    return (price_fen * fee_percent + 50) // 100
+
+
+@dataclass(frozen=True, slots=True)
+class RescheduleRule:
+    """Whether, how often and until when a visit may be moved to another slot."""
+
+    times: int = 0
+    hours_before: float = 0.0
+
+    def allowed(self, *, now: datetime, visit_starts: datetime, done: int) -> bool:
+        """True while a move is left and the deadline has not passed."""
+        return done < self.times and now <= visit_starts - timedelta(hours=self.hours_before)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one document, phone or order may have; 0 is without limit.
+
+    A document's count is of places that it holds or bought and that were not given back, over all
+    ticket types with the same `group` (empty: this type alone).
+    """
+
+    per_document_day: int = 1
+    per_document_slot: int = 1
+    per_phone_day: int = 0
+    per_order: int = 0
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRule:
+    """One row of a ticket type's price table."""
+
+    amount_fen: int
+    date_from: date | None = None
+    date_until: date | None = None
+    weekdays: int = 127
+    day_kind: str = ""
+    priority: int = 0
+    name: str = ""
+
+    def matches(self, day: date, kind: DayKind) -> bool:
+        """True when the rule speaks of this day."""
+        return matches_day(
+            day,
+            kind,
+            date_from=self.date_from,
+            date_until=self.date_until,
+            weekdays=self.weekdays,
+            day_kind=self.day_kind,
+        )
+
+
+def matches_day(
+    day: date,
+    kind: DayKind,
+    *,
+    date_from: date | None,
+    date_until: date | None,
+    weekdays: int,
+    day_kind: str,
+) -> bool:
+    """The condition that prices and schedules share: season, weekday, kind of day."""
+    return (
+        (date_from is None or date_from <= day)
+        and (date_until is None or day <= date_until)
+        and bool(weekdays >> day.weekday() & 1)
+        and day_kind in ("", kind.value)
+    )
+
+
+def price_on(rules: Iterable[PriceRule], day: date, kind: DayKind) -> int | None:
+    """The price of a day in fen: of the rules that match, the highest priority; None if none.
+
+    Among equal priorities the narrower rule wins: a kind of day, then weekdays, then a season.
+    """
+
+    def rank(rule: PriceRule) -> tuple[int, bool, bool, bool]:
+        seasonal = rule.date_from is not None or rule.date_until is not None
+        return rule.priority, bool(rule.day_kind), rule.weekdays != 127, seasonal  # noqa: PLR2004
+
+    best = max((r for r in rules if r.matches(day, kind)), key=rank, default=None)
+    return None if best is None else best.amount_fen
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Places that one ticket takes from a pool."""
+
+    pool_id: UUID
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class TicketTypeInfo:
+    """A ticket type as the order desk needs it."""
+
+    id: UUID
+    site_id: UUID
+    number: int
+    name: dict[str, str]
+    description: dict[str, str]
+    audience: str
+    party_size: int
+    documents: str
+    min_age: int | None
+    max_age: int | None
+    entries: int
+    valid_days: int
+    zones: int
+    rotating: bool
+    second_factor: bool
+    min_per_order: int
+    max_per_order: int
+    days_ahead: int
+    sale_closes_minutes: int
+    refund: RefundRule
+    reschedule: RescheduleRule
+    limits: Limits
+    channels: frozenset[str]
+    on_sale: bool
+    position: int
+    draws: tuple[Draw, ...]
+    prices: tuple[PriceRule, ...]
+
+    def sold_by(self, channel: str) -> bool:
+        """True when this channel may sell it now."""
+        return self.on_sale and (not self.channels or channel in self.channels)
+
+    @property
+    def holders_per_ticket(self) -> int:
+        """How many persons must be named on each ticket."""
+        return {"each": self.party_size, "one": 1, "none": 0}[self.documents]
+
+    @property
+    def flags(self) -> int:
+        """The token's flags: bit 0 rotating code, bit 1 document as second factor."""
+        return self.rotating | self.second_factor << 1
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """One version of all that a tenant sells; immutable, shared by all requests of a process."""
+
+    tenant_id: int
+    version: int
+    types: dict[UUID, TicketTypeInfo]
+    special_days: dict[UUID, dict[date, DayKind]] = field(default_factory=dict)
+    """By site: the days whose kind the operator set by hand."""
+
+    def of_site(self, site_id: UUID, *, channel: str = "") -> list[TicketTypeInfo]:
+        """The site's types in the operator's order, those that `channel` sells if it is given."""
+        return sorted(
+            (
+                t
+                for t in self.types.values()
+                if t.site_id == site_id and (not channel or t.sold_by(channel))
+            ),
+            key=lambda t: (t.position, t.number),
+        )

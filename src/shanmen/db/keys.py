@@ -1,0 +1,37 @@
+"""Each tenant's data key, unwrapped once per process.
+
+The tenant's row keeps its key wrapped under the master key, which never enters the database.
+"""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from shanmen.kit.crypto import Keyring, MasterKeys
+
+WRAPPED = text("SELECT wrapped_key FROM tenant WHERE id = :tenant")
+
+
+class Keyrings:
+    """Keyrings of the tenants this process has served.
+
+    Args:
+        masters: the master keys, the current one first.
+        cipher: the algorithm for new values (`field_cipher` of the settings).
+    """
+
+    def __init__(self, masters: MasterKeys, *, cipher: str = "aes-256-gcm") -> None:
+        self.masters = masters
+        self.cipher = cipher
+        self._open: dict[int, Keyring] = {}
+
+    async def get(self, connection: AsyncSession | AsyncConnection, tenant_id: int) -> Keyring:
+        """The tenant's keyring; raises LookupError for an unknown tenant."""
+        ring = self._open.get(tenant_id)
+        if ring is None:
+            wrapped = (await connection.execute(WRAPPED, {"tenant": tenant_id})).scalar_one_or_none()
+            if wrapped is None:
+                msg = f"There is no tenant {tenant_id}."
+                raise LookupError(msg)
+            key = self.masters.unwrap(wrapped, tenant_id=tenant_id)
+            ring = self._open[tenant_id] = Keyring(key, cipher=self.cipher)
+        return ring

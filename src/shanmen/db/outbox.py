@@ -1,0 +1,59 @@
+"""Jobs deferred in the same transaction as the change that causes them.
+
+procrastinate keeps its queue in this database, so a job exists exactly when the change was
+committed. Jobs carry ids and never personal data.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from shanmen.db.session import Session
+
+DEFER = text(
+    "SELECT procrastinate_defer_jobs_v1(ARRAY("
+    "SELECT ROW(j->>'queue', j->>'task', 0, j->>'lock', j->>'queueing_lock', j->'args', "
+    "(j->>'at')::timestamptz)::procrastinate_job_to_defer_v1 "
+    "FROM jsonb_array_elements(CAST(:jobs AS jsonb)) AS j))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job: a task's name and what it needs to know.
+
+    Args:
+        task: the task's registered name, ``module.verb``.
+        args: JSON values; the tenant is added.
+        at: not before this instant.
+        lock: jobs with the same lock run one after the other.
+        queueing_lock: at most one waiting job has it.
+    """
+
+    task: str
+    args: dict[str, Any] = field(default_factory=dict)
+    at: datetime | None = None
+    queue: str = "default"
+    lock: str | None = None
+    queueing_lock: str | None = None
+
+
+async def defer(session: Session, *jobs: Job) -> None:
+    """Put jobs in the queue if and when this transaction commits."""
+    if not jobs:
+        return
+    rows = [
+        {
+            "queue": job.queue,
+            "task": job.task,
+            "lock": job.lock,
+            "queueing_lock": job.queueing_lock,
+            "at": job.at.isoformat() if job.at else None,
+            "args": {"tenant_id": session.tenant_id, **job.args},
+        }
+        for job in jobs
+    ]
+    await session.execute(DEFER, {"jobs": json.dumps(rows)})

@@ -1,0 +1,111 @@
+"""Tables of pools, schedules, slots and stock counters."""
+
+import uuid
+from datetime import date, datetime, time
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    SmallInteger,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shanmen.db.base import Base, Names, TenantMixin, TenantRow, tenant_index
+
+
+class Pool(TenantRow, Base):
+    """Something scarce that tickets draw on."""
+
+    __tablename__ = "pool"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "site_id"], ["site.tenant_id", "site.id"]),
+        tenant_index("site_id"),
+    )
+
+    site_id: Mapped[uuid.UUID]
+    name: Mapped[Names]
+    position: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class Schedule(TenantRow, Base):
+    """The slots of the days that match; the highest priority wins."""
+
+    __tablename__ = "schedule"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "pool_id"], ["pool.tenant_id", "pool.id"]),
+        tenant_index("pool_id"),
+    )
+
+    pool_id: Mapped[uuid.UUID]
+    name: Mapped[str]
+    date_from: Mapped[date | None]
+    date_until: Mapped[date | None]
+    weekdays: Mapped[int] = mapped_column(SmallInteger, server_default=text("127"))
+    day_kind: Mapped[str] = mapped_column(server_default="")
+    priority: Mapped[int] = mapped_column(server_default=text("0"))
+    slots: Mapped[list[dict[str, Any]]]
+    """``[{"starts": "08:00", "ends": "10:00", "capacity": 800}, …]``, local times."""
+
+
+class TypeCap(TenantMixin, Base):
+    """At most so many tickets' places of one type in each slot of a pool."""
+
+    __tablename__ = "type_cap"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "pool_id"], ["pool.tenant_id", "pool.id"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "ticket_type_id"], ["ticket_type.tenant_id", "ticket_type.id"]
+        ),
+    )
+
+    pool_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    ticket_type_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    capacity: Mapped[int]
+
+
+class Slot(TenantRow, Base):
+    """A pool's time window on one day."""
+
+    __tablename__ = "slot"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "pool_id", "day", "starts"),
+        ForeignKeyConstraint(["tenant_id", "pool_id"], ["pool.tenant_id", "pool.id"]),
+        CheckConstraint("status IN ('open', 'closed')", name="status"),
+        CheckConstraint("ends_at > starts_at", name="times"),
+    )
+
+    pool_id: Mapped[uuid.UUID]
+    day: Mapped[date]
+    starts: Mapped[time]
+    ends: Mapped[time]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    status: Mapped[str] = mapped_column(server_default="open")
+    note: Mapped[Names] = mapped_column(server_default=text("'{}'"))
+    edited: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Changed by hand: a new schedule leaves it alone."""
+
+
+class Stock(TenantRow, Base):
+    """A counter of places. The row of a whole slot has the slot's id."""
+
+    __tablename__ = "stock"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "slot_id", "scope", "ref"),
+        ForeignKeyConstraint(["tenant_id", "slot_id"], ["slot.tenant_id", "slot.id"]),
+        CheckConstraint("held >= 0 AND sold >= 0 AND held + sold <= capacity", name="no_oversell"),
+        # Counters change all the time and are not indexed: free space in the page keeps the new
+        # version beside the old one (a heap-only tuple).
+        {"postgresql_with": {"fillfactor": "40"}},
+    )
+
+    slot_id: Mapped[uuid.UUID]
+    scope: Mapped[str]
+    """slot (all of it) or type (one ticket type's cap, `ref` is the type's id)."""
+    ref: Mapped[str] = mapped_column(server_default="")
+    capacity: Mapped[int]
+    held: Mapped[int] = mapped_column(server_default=text("0"))
+    sold: Mapped[int] = mapped_column(server_default=text("0"))
