@@ -113,7 +113,8 @@ def pip_settings() -> dict[str, str]:
     ]
     parser = configparser.RawConfigParser()
     try:
-        parser.read(files)
+        # As pip has it: the null device as its file means no file at all.
+        parser.read([] if os.environ.get("PIP_CONFIG_FILE") == os.devnull else files)
     except configparser.Error:
         parser.clear()
     found: dict[str, str] = {}
