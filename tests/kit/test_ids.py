@@ -116,9 +116,10 @@ def test_a_number_typed_carelessly_is_still_found(printed: str) -> None:
     assert ids.normalise(typed) == ids.normalise(printed) == printed
 
 
-@given(st.integers(0, (1 << 50) - 1))
-def test_crockford_is_the_number(number: int) -> None:
-    text = ids.crockford(number, 10)
+@given(st.integers(0, (1 << 50) - 1), st.integers(10, 13))
+def test_crockford_is_the_number(number: int, length: int) -> None:
+    text = ids.crockford(number, length)
+    assert len(text) == length
     assert sum(ids.CROCKFORD.index(c) << 5 * at for at, c in enumerate(reversed(text))) == number
 
 

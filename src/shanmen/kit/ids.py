@@ -144,7 +144,8 @@ def crockford(number: int, length: int) -> str:
     """Write a number in exactly ``length`` characters; raises ValueError if it does not fit."""
     if not 0 <= number < 1 << 5 * length:
         raise ValueError(f"{number} does not fit {length} characters of base 32.")
-    return "".join(CROCKFORD[(number >> shift) & 31] for shift in range(5 * (length - 1), -1, -5))
+    pairs = "".join([_PAIRS[number >> at & 1023] for at in range(10 * (length // 2) - 10, -1, -10)])
+    return CROCKFORD[number >> 5 * (length - 1)] + pairs if length % 2 else pairs
 
 
 def normalise(typed: str) -> str:
