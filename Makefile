@@ -38,7 +38,7 @@ format: dev ## Format the code, and mend what can be mended mechanically
 bench: dev ## Measure this machine: orders and admissions per second, page weights
 	@$(BIN)/python -m bench $(ARGS)
 
-soak: dev ## Run the long tests, for hours where SHANMEN_SOAK_SECONDS says so
+soak: dev ## Run the long tests, for hours where SHANMEN_TEST_SOAK_SECONDS says so
 	@$(BIN)/pytest -m soak $(ARGS)
 
 reference: dev ## Write docs/reference anew from the code
