@@ -1,0 +1,255 @@
+"""Who a request comes from and what it may do: guards and dependencies of all routes.
+
+* Under ``/s/{slug}/…`` anybody comes in as a visitor of that site.
+* Under ``/api/…`` only a bearer key counts; a cookie is never looked at, so that no page of
+  another site can use a browser that is signed in.
+* Everywhere else only the session cookie of staff counts.
+
+A route either has a guard :func:`requires` or is marked with :data:`PUBLIC`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
+from litestar.di import Provide
+from litestar.handlers import BaseRouteHandler
+
+from shanmen.db.session import Actor, Database, Unit
+from shanmen.sites import errors, queries
+from shanmen.sites.cache import Remembered
+from shanmen.sites.passwords import Passwords
+from shanmen.sites.queries import ApiCaller, SignedIn, SiteContext
+from shanmen.sites.rules import PERMISSIONS
+from shanmen.sites.service import apikeys, auth
+from shanmen.web.render import web_of
+
+__all__ = [
+    "DEPENDENCIES",
+    "PUBLIC",
+    "Access",
+    "access_of",
+    "actor_of",
+    "current_site",
+    "login_address",
+    "requires",
+    "session_cookie",
+]
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
+
+SESSION_COOKIE: Final = "shanmen_session"
+SITE_COOKIE: Final = "site"
+LOGIN_PATH: Final = "/console/login"
+PUBLIC: Final[Mapping[str, bool]] = {"public": True}
+"""``opt=PUBLIC`` on a route says that it needs no guard."""
+
+KEY_SECONDS: Final = 5.0
+"""A revoked key is refused at the latest after this long, in every process."""
+SITE_SECONDS: Final = 5.0
+TENANT_SECONDS: Final = 60.0
+_STATE_KEY: Final = "shanmen_access"
+_USER: Final = "user"
+
+
+class Access:
+    """What one application remembers to recognise its callers."""
+
+    def __init__(self, database: Database, *, session_minutes: int) -> None:
+        self.database = database
+        self.session_minutes = session_minutes
+        self.passwords = Passwords()
+        self.tenants: Remembered[int, bool] = Remembered(seconds=TENANT_SECONDS)
+        self.sites: Remembered[str, SiteContext] = Remembered(seconds=SITE_SECONDS)
+        self.keys: Remembered[tuple[int, bytes], ApiCaller] = Remembered(seconds=KEY_SECONDS)
+
+    async def site(self, slug: str) -> SiteContext:
+        """The site at an address; raises SiteUnknown."""
+        found = await self.sites.get(slug, lambda: self._find_site(slug))
+        if found is None:
+            raise errors.SiteUnknown
+        return found
+
+    async def staff(self, cookie: str) -> SignedIn:
+        """Who is signed in with this cookie; raises SignInFirst."""
+        parsed = auth.parse_token(cookie)
+        if parsed is None:
+            raise errors.SignInFirst
+        tenant_id, secret = parsed
+        found = None
+        if await self._exists(tenant_id):
+            found = await self.database.unit(tenant_id)(
+                auth.resume, secret=secret, minutes=self.session_minutes
+            )
+        if found is None:
+            raise errors.SignInFirst
+        return found
+
+    async def api_caller(self, authorization: str) -> ApiCaller:
+        """Whose key an ``Authorization`` header carries; raises BadApiKey."""
+        scheme, _, credentials = authorization.partition(" ")
+        parsed = apikeys.parse_key(credentials.strip())
+        if scheme.lower() != "bearer" or parsed is None:
+            raise errors.BadApiKey
+        tenant_id, digest = parsed
+        found = await self.keys.get((tenant_id, digest), lambda: self._find_key(tenant_id, digest))
+        if found is None:
+            raise errors.BadApiKey
+        return found
+
+    async def _find_site(self, slug: str) -> SiteContext | None:
+        address = await self.database.unit(None)(queries.address_of, slug=slug)
+        if address is None:
+            return None
+        tenant_id, site_id = address
+        sites = await self.database.unit(tenant_id)(queries.site_contexts)
+        return next((site for site in sites if site.site_id == site_id), None)
+
+    async def _find_key(self, tenant_id: int, digest: bytes) -> ApiCaller | None:
+        if not await self._exists(tenant_id):
+            return None
+        return await self.database.unit(tenant_id)(apikeys.use_key, digest=digest)
+
+    async def _exists(self, tenant_id: int) -> bool:
+        """Whether there is such a tenant: the number comes from the caller."""
+
+        async def load() -> bool | None:
+            return await self.database.unit(None)(queries.tenant_exists, tenant_id=tenant_id)
+
+        return bool(await self.tenants.get(tenant_id, load))
+
+
+def access_of(connection: Connection) -> Access:
+    """The application's memory of its callers; made at the first use."""
+    state = connection.app.state
+    found = state.get(_STATE_KEY)
+    if not isinstance(found, Access) or found.database is not state.database:
+        found = Access(state.database, session_minutes=state.settings.session_minutes)
+        state[_STATE_KEY] = found
+    return found
+
+
+def _ip(connection: Connection) -> str:
+    return connection.client.host if connection.client else ""
+
+
+def _is_api(connection: Connection) -> bool:
+    return connection.scope["path"].startswith("/api/")
+
+
+async def _caller(connection: Connection) -> SignedIn | ApiCaller:
+    """Recognise the caller, once per request."""
+    known = connection.scope.get(_USER)
+    if isinstance(known, (SignedIn, ApiCaller)):
+        return known
+    access = access_of(connection)
+    found: SignedIn | ApiCaller
+    if _is_api(connection):
+        found = await access.api_caller(connection.headers.get("authorization", ""))
+    else:
+        found = await access.staff(connection.cookies.get(SESSION_COOKIE, ""))
+    connection.scope[_USER] = found
+    return found
+
+
+def actor_of(caller: SignedIn | ApiCaller, *, ip: str = "") -> Actor:
+    """How the changes of a caller are noted."""
+    if isinstance(caller, SignedIn):
+        return Actor("staff", str(caller.staff_id), caller.label, ip)
+    return Actor("api", str(caller.key_id), caller.label, ip)
+
+
+def requires(*permissions: str) -> Guard:
+    """A guard that lets in whoever has any one of the permissions; with none, whoever is known.
+
+    Raises:
+        ValueError: when a route is declared with a permission that does not exist.
+    """
+    unknown = set(permissions) - set(PERMISSIONS)
+    if unknown:
+        raise ValueError(f"There is no permission {sorted(unknown)}.")
+
+    async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+        caller = await _caller(connection)
+        if permissions and not caller.permissions.intersection(permissions):
+            raise errors.MissingPermission(permission=" / ".join(permissions))
+
+    guard.permissions = permissions  # type: ignore[attr-defined]
+    return guard
+
+
+async def provide_site(request: Request[Any, Any, Any]) -> SiteContext:
+    """The site that the address of a visitor's page names."""
+    return await access_of(request).site(str(request.path_params.get("slug", "")))
+
+
+async def provide_staff(request: Request[Any, Any, Any]) -> SignedIn:
+    """Who is signed in; raises SignInFirst."""
+    caller = await _caller(request)
+    if not isinstance(caller, SignedIn):
+        raise errors.SignInFirst
+    return caller
+
+
+async def provide_caller(request: Request[Any, Any, Any]) -> ApiCaller:
+    """Whose API key the request carries; raises BadApiKey."""
+    caller = await _caller(request)
+    if not isinstance(caller, ApiCaller):
+        raise errors.BadApiKey
+    return caller
+
+
+async def provide_unit(request: Request[Any, Any, Any]) -> Unit:
+    """What runs use cases for this caller: as a visitor under ``/s/``, else as who they are."""
+    ip = _ip(request)
+    database: Database = request.app.state.database
+    if request.scope["path"].startswith("/s/"):
+        site = await provide_site(request)
+        return database.unit(site.tenant_id, actor=Actor("visitor", ip=ip))
+    caller = await _caller(request)
+    return database.unit(caller.tenant_id, actor=actor_of(caller, ip=ip))
+
+
+DEPENDENCIES: Final[dict[str, Provide]] = {
+    "site": Provide(provide_site),
+    "staff": Provide(provide_staff),
+    "caller": Provide(provide_caller),
+    "unit": Provide(provide_unit),
+}
+"""For ``Litestar(dependencies=…)``."""
+
+
+def current_site(request: Connection, staff: SignedIn) -> SiteContext | None:
+    """The site that a page of staff is about: ``?site=``, else the last chosen, else the first."""
+    by_slug = {site.slug: site for site in staff.sites}
+    for asked in (request.query_params.get("site"), request.cookies.get(SITE_COOKIE)):
+        if asked in by_slug:
+            return by_slug[asked]
+    return staff.sites[0] if staff.sites else None
+
+
+def login_address(request: Request[Any, Any, Any]) -> str | None:
+    """Where to send a reader who must sign in: for ``WebConfig(login=…)``."""
+    path = request.url.path
+    if not path.startswith(("/console", "/gate")) or path == LOGIN_PATH:
+        return None
+    back = path if request.method != "GET" else f"{path}?{request.url.query}".rstrip("?")
+    return f"{LOGIN_PATH}?{urlencode({'next': back})}"
+
+
+def session_cookie(request: Connection, token: str) -> Cookie:
+    """The cookie of a new session; of an ended one, with an empty token."""
+    cookie = Cookie(
+        key=SESSION_COOKIE,
+        value=token,
+        path="/",
+        secure=web_of(request).config.secure,
+        httponly=True,
+        samesite="lax",
+    )
+    return cookie if token else replace(cookie, max_age=0)
