@@ -93,7 +93,7 @@ def install() -> None:
     """
     command, environment = npm_command()
     arguments = [*command, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    done = subprocess.run(  # noqa: S603 - npm's own path, and arguments of ours.
+    done = subprocess.run(
         arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:

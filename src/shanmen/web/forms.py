@@ -39,7 +39,7 @@ class FieldProblem(NamedTuple):
         return t(locale, f"web.field.{self.reason}", **self.params)
 
 
-class FormInvalid(DomainError):  # noqa: N818 - named for what happened, as all domain errors are.
+class FormInvalid(DomainError):
     """Fields of the input are missing or malformed; ``problems`` names each of them."""
 
     code = "web.invalid_form"

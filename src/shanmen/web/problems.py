@@ -1,10 +1,10 @@
 """Answering an error: a page with a next step for people, problem+json for programs."""
 
+import dataclasses
 import logging
 import secrets
 import traceback
 from collections.abc import Iterable, Mapping
-import dataclasses
 from typing import Any, Final
 
 import msgspec
@@ -39,7 +39,7 @@ _HTTP_REASONS: Final[Mapping[int, str]] = {
 }
 
 
-class CsrfRefused(DomainError):  # noqa: N818 - named for what happened, as all domain errors are.
+class CsrfRefused(DomainError):
     """A form was sent without this site's token, or from another site."""
 
     code = "web.csrf"
