@@ -116,7 +116,7 @@ def copy() -> None:
     for source, to in FILES.items():
         origin = MODULES / source
         if not origin.is_file():
-            message = f"{source} is not in its package: adapt FILES in scripts/vendor.py to the locked version."
+            message = f"{source} is not in its package: adapt FILES in scripts/vendor.py to it."
             raise VendorError(message)
         (fresh / to).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(origin, fresh / to)

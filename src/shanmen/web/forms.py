@@ -53,9 +53,7 @@ class FormInvalid(DomainError):
 _PATH: Final = re.compile(r" - at `(?P<path>[^`]*)`$")
 _MISSING: Final = re.compile(r"missing required field `(?P<name>[^`]+)`")
 _UNKNOWN: Final = re.compile(r"contains unknown field `(?P<name>[^`]+)`")
-_LENGTH: Final = re.compile(
-    r"Expected `(?P<kind>\w+)` of length (?P<sign><=|>=|==|<|>)? ?(?P<limit>\d+)"
-)
+_LENGTH: Final = re.compile(r"Expected `str` of length (?P<sign><=|>=|==|<|>)? ?(?P<limit>\d+)")
 _RANGE: Final = re.compile(r"Expected `\w+` (?P<sign><=|>=|<|>) (?P<limit>-?[\d.]+)")
 _EXPECTED: Final = re.compile(r"Expected `(?P<kind>[^`]+)`, got `(?P<got>[^`]+)`")
 _STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]|\[\.\.\.\]")
@@ -73,27 +71,25 @@ def _dotted(path: str) -> str:
     return ".".join(name or index for name, index in _STEP.findall(path) if name or index)
 
 
+def _reason_of_type(expected: str, got: str) -> str:
+    if got == "null":
+        return "required"
+    kinds = (kind.strip() for kind in expected.split("|"))
+    return next((_KIND_REASON[kind] for kind in kinds if kind in _KIND_REASON), "invalid")
+
+
 def _reason(message: str) -> tuple[str, dict[str, object]]:
-    if match := _LENGTH.search(message):
-        if match["kind"] == "array":
-            return "invalid", {}
-        return ("too_long" if match["sign"] in {"<=", "<"} else "too_short"), {
-            "limit": match["limit"]
-        }
-    if match := _RANGE.search(message):
-        return ("too_large" if match["sign"] in {"<=", "<"} else "too_small"), {
-            "limit": match["limit"]
-        }
+    for pattern, most, least in (
+        (_LENGTH, "too_long", "too_short"),
+        (_RANGE, "too_large", "too_small"),
+    ):
+        if match := pattern.search(message):
+            return (most if match["sign"] in {"<=", "<"} else least), {"limit": match["limit"]}
     if match := _EXPECTED.search(message):
-        if match["got"] == "null":
-            return "required", {}
-        kinds = (kind.strip() for kind in match["kind"].split("|"))
-        return next((_KIND_REASON[kind] for kind in kinds if kind in _KIND_REASON), "invalid"), {}
+        return _reason_of_type(match["kind"], match["got"]), {}
     if "Invalid enum value" in message:
         return "not_choice", {}
-    if "encoded date" in message:
-        return "not_date", {}
-    return "invalid", {}
+    return ("not_date" if "encoded date" in message else "invalid"), {}
 
 
 def describe_validation(message: str, prefix: str = "") -> FieldProblem:
@@ -123,7 +119,7 @@ def _clean(value: object) -> object:
     return value
 
 
-def _inner(kind: Any) -> Any:
+def _inner(kind: Any) -> Any:  # noqa: ANN401 - a type as msgspec takes it.
     """Return the one type of ``X | None``; any other type as it is."""
     if get_origin(kind) in {Union, UnionType}:
         members = [member for member in get_args(kind) if member is not type(None)]
@@ -131,7 +127,7 @@ def _inner(kind: Any) -> Any:
     return kind
 
 
-def _problems(value: object, kind: Any, path: str) -> Iterable[FieldProblem]:
+def _problems(value: object, kind: Any, path: str) -> Iterable[FieldProblem]:  # noqa: ANN401
     """Yield every problem; msgspec itself stops at the first."""
     kind = _inner(kind)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, Mapping):
@@ -226,7 +222,7 @@ class Form:
                 texts.append((name, value))
         return cls(nest(texts), files)
 
-    def get(self, name: str, default: Any = None) -> Any:
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - whatever was sent.
         """Return the value at a dotted name (``visitors.0.name``)."""
         node: Any = self.data
         for part in name.split("."):
@@ -238,7 +234,7 @@ class Form:
                 return default
         return node
 
-    def value(self, name: str, default: Any = None) -> str:
+    def value(self, name: str, default: object = None) -> str:
         """Return the value at a dotted name as an input's value attribute."""
         found = self.get(name, default)
         if found is None:

@@ -295,7 +295,7 @@ def format_weekday(day: dt.date, locale: Locale, width: str = "abbreviated") -> 
 def weekday_name(index: int, locale: Locale, width: str = "abbreviated") -> str:
     """Return the name of a weekday, 0 for Monday; ``width`` is wide, abbreviated or narrow."""
     names = dates.get_day_names(width, context="stand-alone", locale=babel_locale(locale))  # type: ignore[arg-type]
-    return names[index]
+    return str(names[index])
 
 
 def format_time(

@@ -6,7 +6,7 @@ from typing import Any, Final
 from litestar.config.app import AppConfig
 from litestar.connection import ASGIConnection, Request
 from litestar.datastructures import Headers, MutableScopeHeaders
-from litestar.enums import RequestEncodingType
+from litestar.enums import RequestEncodingType, ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.plugins import InitPlugin
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
@@ -44,7 +44,7 @@ async def csrf_guard(
     Raises:
         CsrfRefused: the token is missing, is not the cookie's, or another site sent it.
     """
-    if connection.scope["type"] != "http":
+    if connection.scope["type"] != ScopeType.HTTP:
         return
     request = Request[Any, Any, Any](connection.scope, connection.receive)
     if (
@@ -70,7 +70,7 @@ async def csrf_guard(
 
 async def _secure(message: Message, scope: Scope) -> None:
     """Add the headers that every answer carries, also one that no route made."""
-    if message["type"] != "http.response.start" or scope["type"] != "http":
+    if message["type"] != "http.response.start" or scope["type"] != ScopeType.HTTP:
         return
     headers = MutableScopeHeaders.from_message(message)
     for name, value in SECURITY_HEADERS.items():
@@ -99,7 +99,7 @@ class CompressionMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wrap ``send`` when the caller takes gzip."""
-        if scope["type"] != "http" or "gzip" not in Headers.from_scope(scope).get(
+        if scope["type"] != ScopeType.HTTP or "gzip" not in Headers.from_scope(scope).get(
             "accept-encoding", ""
         ):
             await self.app(scope, receive, send)

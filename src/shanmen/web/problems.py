@@ -79,7 +79,7 @@ class Problem:
 
 
 def wants_json(request: AnyRequest) -> bool:
-    """Tell whether the caller is a program: the API, or one that asks for JSON and not for pages."""
+    """Tell whether a program asks: by the API, or for JSON and not for pages."""
     if request.url.path.startswith("/api/"):
         return True
     accept = request.headers.get("accept", "")

@@ -6,6 +6,7 @@ plain globals that macros can use without being handed a context.
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 from markupsafe import Markup
 
-from shanmen.web import forms, i18n, qr, signing
+from shanmen.web import forms, i18n, icons, qr, signing
 from shanmen.web.assets import Assets
 from shanmen.web.i18n import LOCALE_NAMES, LOCALES, Locale
 
@@ -35,6 +36,7 @@ FLASH_COOKIE: Final = "flash"
 LOCALE_COOKIE: Final = "lang"
 _YEAR_SECONDS: Final = 365 * 86400
 _STATE_KEY: Final = "shanmen_web"
+_CONTROL: Final = re.compile(r"[\x00-\x20\\]")
 
 DEFAULT_CSP: Final[Mapping[str, str]] = {
     "default-src": "'self'",
@@ -145,7 +147,7 @@ def _globals(locale: Locale, assets: Assets) -> dict[str, object]:
         "csrf_token": _csrf_token,
         "locale_url": _locale_url,
         "qr_svg": qr.qr_svg,
-        "icon": _icon,
+        "icon": icons.icon,
         "today_year": lambda: dt.datetime.now(dt.UTC).year,
         "field_messages": lambda form, name: forms.messages_at(form, name, locale),
         "form_summary": lambda form: forms.summary(form, locale),
@@ -195,7 +197,7 @@ def _environment(locale: Locale, assets: Assets, config: WebConfig) -> Environme
     )
     names = _globals(locale, assets)
     environment.globals.update(names)
-    environment.filters.update({name: names[name] for name in (*_FILTERS, "weekday")})  # type: ignore[misc]
+    environment.filters.update({name: names[name] for name in (*_FILTERS, "weekday")})
     return environment
 
 
@@ -412,61 +414,7 @@ def safe_next(url: str | None, default: str) -> str:
         url
         and url.startswith("/")
         and not url.startswith(("//", "/\\"))
-        and not any(ord(c) < 33 for c in url)
+        and not _CONTROL.search(url)
     ):
         return url
     return default
-
-
-_ICONS: Final[Mapping[str, str]] = {
-    "alert": '<path d="M12 3 2.5 20h19L12 3Z"/><path d="M12 10v4.5M12 17.5v.01"/>',
-    "arrow-left": '<path d="M15 5l-7 7 7 7"/>',
-    "arrow-right": '<path d="m9 5 7 7-7 7"/>',
-    "bell": '<path d="M6 16V11a6 6 0 0 1 12 0v5l1.5 2h-15L6 16ZM10 20.5h4"/>',
-    "calendar": '<path d="M4 6h16v14H4zM4 10h16M8 3.5V7M16 3.5V7"/>',
-    "camera": '<path d="M3 8h4l2-3h6l2 3h4v11H3z"/><circle cx="12" cy="13" r="3.5"/>',
-    "chart": '<path d="M4 20V4M4 20h16M8 16v-4M12 16V8M16 16v-6"/>',
-    "check": '<path d="m4.5 12.5 5 5 10-11"/>',
-    "clock": '<circle cx="12" cy="12" r="8.5"/><path d="M12 7v5l3.5 2"/>',
-    "copy": '<path d="M8 8h12v12H8z"/><path d="M16 8V4H4v12h4"/>',
-    "cross": '<path d="m6 6 12 12M18 6 6 18"/>',
-    "device": '<path d="M7 3h10v18H7zM11 18h2"/>',
-    "download": '<path d="M12 4v11m-5-5 5 5 5-5M4 20h16"/>',
-    "edit": '<path d="M4 20h4L19 9l-4-4L4 16v4ZM13 7l4 4"/>',
-    "filter": '<path d="M4 5h16l-6 8v6l-4-2v-4L4 5Z"/>',
-    "flow": '<path d="M3 8c3-3 6 3 9 0s6-3 9 0M3 15c3-3 6 3 9 0s6-3 9 0"/>',
-    "gate": '<path d="M3 8c6-1 6-4 9-4s3 3 9 4M6 8v12M18 8v12M6 12h12M10 20v-5h4v5"/>',
-    "globe": '<circle cx="12" cy="12" r="8.5"/><path d="M3.5 12h17M12 3.5c5 5 5 12 0 17-5-5-5-12 0-17Z"/>',
-    "home": '<path d="m3.5 11 8.5-7 8.5 7M6 9.5V20h12V9.5"/>',
-    "info": '<circle cx="12" cy="12" r="8.5"/><path d="M12 11v5M12 7.8v.01"/>',
-    "key": '<circle cx="8" cy="15" r="4"/><path d="m11 12 8.5-8.5M16 7l3 3"/>',
-    "list": '<path d="M9 6h11M9 12h11M9 18h11M4.5 6v.01M4.5 12v.01M4.5 18v.01"/>',
-    "map": '<path d="M9 4 3.5 6.5v14L9 18l6 2.5 5.5-2.5V4L15 6.5 9 4ZM9 4v14M15 6.5v14"/>',
-    "menu": '<path d="M4 7h16M4 12h16M4 17h16"/>',
-    "money": '<circle cx="12" cy="12" r="8.5"/><path d="m8.5 7 3.5 5 3.5-5M12 12v5M9 12h6M9 14.8h6"/>',
-    "mountain": '<path d="m2.5 19 6.5-11 4 6.5 2.5-4L21.5 19h-19Z"/>',
-    "out": '<path d="M14 4H5v16h9M10 12h11m-4-4 4 4-4 4"/>',
-    "people": '<circle cx="9" cy="8" r="3.5"/><path d="M2.5 20c0-8 13-8 13 0M16 5a3.5 3.5 0 0 1 0 6.5M18 14c2.500 1 3.500 3 3.500 6"/>',
-    "phone": '<path d="M6 3h4l1.500 5-2.500 2c1 2.500 2.500 4 5 5l2-2.500 5 1.500v4c-9 2-17-6-15-15Z"/>',
-    "pin": '<path d="M12 21c-9-10-6-17 0-17s9 7 0 17Z"/><circle cx="12" cy="10" r="2.500"/>',
-    "plus": '<path d="M12 5v14M5 12h14"/>',
-    "print": '<path d="M7 9V3h10v6M7 17H4V9h16v8h-3M7 14h10v7H7z"/>',
-    "refresh": '<path d="M20 6v5h-5M4 18v-5h5M19 11a7.500 7.500 0 0 0-13-4M5 13a7.500 7.500 0 0 0 13 4"/>',
-    "scan": '<path d="M4 8V4h4M16 4h4v4M20 16v4h-4M8 20H4v-4M4 12h16"/>',
-    "search": '<circle cx="10.500" cy="10.500" r="6.500"/><path d="m15.500 15.500 5 5"/>',
-    "settings": '<path d="M4 7h9M17 7h3M4 17h3M11 17h9"/><circle cx="15" cy="7" r="2"/><circle cx="9" cy="17" r="2"/>',
-    "shop": '<path d="M4 10v10h16V10M3 10l2-6h14l2 6c-2 3-4.500 3-6 0-1.500 3-4.500 3-6 0-1.500 3-4 3-6 0Z"/>',
-    "star": '<path d="m12 3.500 2.600 5.600 6 .8-4.400 4.200 1.100 6.100L12 17.200l-5.300 3 1.100-6.100-4.400-4.200 6-.8L12 3.500Z"/>',
-    "ticket": '<path d="M3 6h18v4a2 2 0 0 0 0 4v4H3v-4a2 2 0 0 0 0-4V6ZM14 6v2M14 11v2M14 16v2"/>',
-    "trash": '<path d="M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5"/>',
-    "upload": '<path d="M12 15V4m-5 5 5-5 5 5M4 20h16"/>',
-    "user": '<circle cx="12" cy="8" r="4"/><path d="M4 21c0-9 16-9 16 0"/>',
-}
-
-
-def _icon(name: str, size: int = 20) -> Markup:
-    """Return a decorative line icon; its meaning must also stand beside it in words."""
-    return Markup(  # noqa: S704 - our own drawings, and a number.
-        f'<svg class="icon" width="{size:d}" height="{size:d}" viewBox="0 0 24 24" fill="none" stroke="currentColor" '
-        f'stroke-width="1.75" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">{_ICONS[name]}</svg>'
-    )
