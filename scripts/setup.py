@@ -175,7 +175,7 @@ def find_uv() -> Path | None:
     return Path(found) if found else None
 
 
-def install(*arguments: str | Path) -> bool:
+def install(*arguments: str | Path, downloads: bool = True) -> bool:
     """Install with uv, which takes seconds where pip takes half a minute; else with pip."""
     lock = REQUIREMENTS / "installer.txt"
     uv = find_uv()
@@ -185,6 +185,8 @@ def install(*arguments: str | Path) -> bool:
         target: list[str | Path] = ["--python", PYTHON, *quiet()]
         if run(uv, "pip", "install", *target, *arguments, env=uv_environment()):
             return True
+        if not downloads:
+            return False  # Nothing that pip could reach and uv could not.
         print("  uv could not install; trying with pip, which is slower …", flush=True)
     return pip(*arguments)
 
@@ -217,7 +219,8 @@ def install_packages(lock: str) -> None:
 
 def install_project() -> None:
     """Link the working tree into `.venv`; its dependencies are there already."""
-    if not install("--no-deps", "--no-build-isolation", "--editable", ROOT):
+    arguments = ("--no-deps", "--no-build-isolation", "--editable", ROOT)
+    if not install(*arguments, downloads=False):
         raise SetupError("The project itself could not be installed: the lines above say why.")
 
 
