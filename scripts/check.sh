@@ -23,7 +23,7 @@ imports() {
 }
 
 step 'ruff: style' .venv/bin/ruff check --quiet --output-format concise .
-step 'ruff: format' .venv/bin/ruff format --check --quiet .
+step 'ruff: format' .venv/bin/ruff format --check --quiet --output-format concise .
 step 'mypy: types' .venv/bin/mypy
 step 'import-linter: order of imports' imports
 # The two plug-ins take seconds to load, and these tests use neither.

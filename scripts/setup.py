@@ -156,10 +156,7 @@ def quiet() -> list[str]:
 
 def pip(*arguments: str | Path) -> bool:
     """Install with the environment's own pip, which is put there first where it is missing."""
-    have_pip = subprocess.run(
-        [PYTHON, "-c", "import pip"], check=False, capture_output=True
-    ).returncode
-    if have_pip != 0 and not run(PYTHON, "-m", "ensurepip", "--upgrade"):
+    if not succeeds("-c", "import pip") and not succeeds("-m", "ensurepip"):
         message = (
             "This Python has no pip to install with: on Debian and Ubuntu, "
             "'apt-get install python3-venv', then run the same command again."
@@ -167,6 +164,11 @@ def pip(*arguments: str | Path) -> bool:
         raise SetupError(message)
     options = ["--disable-pip-version-check", "--no-input", "--retries", "2", *quiet()]
     return run(PYTHON, "-m", "pip", "install", *options, *arguments)
+
+
+def succeeds(*arguments: str) -> bool:
+    """Whether the environment's Python does something, in silence."""
+    return subprocess.run([PYTHON, *arguments], check=False, capture_output=True).returncode == 0
 
 
 def find_uv() -> Path | None:
