@@ -28,7 +28,7 @@ step 'mypy: types' .venv/bin/mypy
 step 'import-linter: order of imports' imports
 # The two plug-ins take seconds to load, and these tests use neither.
 step 'tidy: layout, documents, locks' \
-    .venv/bin/pytest -q -p no:schemathesis -p no:hypothesispytest tests/tidy
+    .venv/bin/pytest -q --tb=short -p no:schemathesis -p no:hypothesispytest tests/tidy
 
 if [ "$complaints" -gt 0 ]; then
     echo "$complaints of the checks complained." >&2
