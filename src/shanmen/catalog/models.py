@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ForeignKeyConstraint,
     SmallInteger,
@@ -34,6 +35,8 @@ class TicketType(TenantRow, Base):
         ForeignKeyConstraint(["tenant_id", "site_id"], ["site.tenant_id", "site.id"]),
         CheckConstraint("party_size BETWEEN 1 AND 99", name="party_size"),
         CheckConstraint("documents IN ('each', 'one', 'none')", name="documents"),
+        CheckConstraint("min_age <= max_age", name="ages"),
+        CheckConstraint("min_per_order BETWEEN 1 AND max_per_order", name="per_order"),
     )
 
     site_id: Mapped[uuid.UUID]
@@ -51,8 +54,8 @@ class TicketType(TenantRow, Base):
     entries: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     """How many times each person may enter; 0 is without limit."""
     valid_days: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
-    zones: Mapped[int] = mapped_column(server_default=text("1"))
-    """Bit mask of the numbers of the zones it opens."""
+    zones: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
+    """Bit mask of the numbers of the zones it opens; number 31 does not fit 32 bits with a sign."""
     rotating: Mapped[bool] = mapped_column(server_default=text("false"))
     second_factor: Mapped[bool] = mapped_column(server_default=text("false"))
     min_per_order: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
@@ -82,7 +85,10 @@ class TicketTypeDraw(TenantMixin, Base):
         ForeignKeyConstraint(
             ["tenant_id", "ticket_type_id"], ["ticket_type.tenant_id", "ticket_type.id"]
         ),
+        ForeignKeyConstraint(["tenant_id", "pool_id"], ["pool.tenant_id", "pool.id"]),
+        UniqueConstraint("tenant_id", "ticket_type_id", "pool_id"),
         CheckConstraint("quantity > 0", name="quantity"),
+        tenant_index("pool_id"),
     )
 
     ticket_type_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -100,6 +106,8 @@ class PriceRule(TenantRow, Base):
             ["tenant_id", "ticket_type_id"], ["ticket_type.tenant_id", "ticket_type.id"]
         ),
         CheckConstraint("amount_fen >= 0", name="amount"),
+        CheckConstraint("date_from <= date_until", name="season"),
+        CheckConstraint("weekdays BETWEEN 1 AND 127", name="weekdays"),
         tenant_index("ticket_type_id"),
     )
 
@@ -119,7 +127,9 @@ class SpecialDay(TenantMixin, Base):
     """A day whose kind the operator sets by hand, against the public calendar."""
 
     __tablename__ = "special_day"
-    __table_args__ = (ForeignKeyConstraint(["tenant_id", "site_id"], ["site.tenant_id", "site.id"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "site_id"], ["site.tenant_id", "site.id"]),
+    )
 
     site_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)

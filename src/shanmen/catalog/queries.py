@@ -1,14 +1,16 @@
 """Reads of the catalog: the snapshot that every process keeps per tenant."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from shanmen.catalog.errors import TicketTypeNotFound
 from shanmen.catalog.models import (
-    CatalogVersion,
     PriceRule,
     SpecialDay,
     TicketType,
@@ -27,6 +29,8 @@ from shanmen.db.session import Session
 from shanmen.kit.days import DayKind
 
 _snapshots: dict[tuple[str, int], Catalog] = {}
+VERSION = text("SELECT version FROM catalog_version WHERE tenant_id = :tenant")
+_CHANGED_HERE = "catalog_changed"
 
 
 async def current_catalog(session: Session) -> Catalog:
@@ -34,35 +38,124 @@ async def current_catalog(session: Session) -> Catalog:
 
     One small read tells the version; the whole is loaded only when it changed.
     """
-    version = await session.scalar(
-        select(CatalogVersion.version).where(CatalogVersion.tenant_id == session.tenant_id)
-    )
+    version = await session.scalar(VERSION, {"tenant": session.tenant_id})
     return await catalog_at(session, version or 0)
 
 
 async def catalog_at(session: Session, version: int) -> Catalog:
     """The catalog of a version that the caller has just read in this transaction."""
+    if session.info.get(_CHANGED_HERE):
+        # What this transaction changed is nobody else's catalog before it commits: after a rollback
+        # another change would get the same version.
+        return await _load(session, version)
     # One process may serve several databases (tests do), so the address is part of the key.
     key = (str(session.get_bind().engine.url), session.tenant_id)
     known = _snapshots.get(key)
-    if known is None or known.version != version:
-        known = _snapshots[key] = await _load(session, version)
+    while known is None or known.version != version:
+        known = await _load(session, version)
+        # The tables are read by several statements; a change between them would mix two versions.
+        version = await session.scalar(VERSION, {"tenant": session.tenant_id}) or 0
+    _snapshots[key] = known
     return known
 
 
+def forget_snapshot(session: Session) -> None:
+    """Let this transaction read the tables from now on, because it changes them."""
+    session.info[_CHANGED_HERE] = True
+
+
+async def ticket_type(session: Session, *, ticket_type_id: UUID) -> TicketTypeInfo:
+    """One ticket type as the tables have it now; raises TicketTypeNotFound."""
+    row = await session.scalar(
+        select(TicketType)
+        .where(TicketType.tenant_id == session.tenant_id, TicketType.id == ticket_type_id)
+        .execution_options(populate_existing=True)
+    )
+    if row is None:
+        raise TicketTypeNotFound
+    draws = await session.execute(
+        select(TicketTypeDraw.pool_id, TicketTypeDraw.quantity)
+        .where(
+            TicketTypeDraw.tenant_id == session.tenant_id,
+            TicketTypeDraw.ticket_type_id == ticket_type_id,
+        )
+        .order_by(TicketTypeDraw.position)
+    )
+    prices = await session.scalars(
+        select(PriceRule)
+        .where(PriceRule.tenant_id == session.tenant_id, PriceRule.ticket_type_id == ticket_type_id)
+        .order_by(PriceRule.id)
+    )
+    return _type_info(
+        row, tuple(Draw(*draw) for draw in draws), tuple(_price(rule) for rule in prices)
+    )
+
+
+async def special_days(
+    session: Session, *, site_id: UUID, first: date, last: date
+) -> dict[date, "SpecialDayView"]:
+    """The days from `first` to `last` whose kind the operator set."""
+    rows = await session.execute(
+        select(SpecialDay.day, SpecialDay.day_kind, SpecialDay.name)
+        .where(
+            SpecialDay.tenant_id == session.tenant_id,
+            SpecialDay.site_id == site_id,
+            SpecialDay.day.between(first, last),
+        )
+        .order_by(SpecialDay.day)
+    )
+    return {day: SpecialDayView(day, DayKind(kind), name) for day, kind, name in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialDayView:
+    """A day whose kind the operator set."""
+
+    day: date
+    day_kind: DayKind
+    name: dict[str, str]
+
+
+def day_kind_of(catalog: Catalog, site_id: UUID, day: date) -> DayKind:
+    """The kind of a day at a site: what the operator set, else what the public calendar says."""
+    return catalog.day_kind(site_id, day)
+
+
+def prices_for(
+    catalog: Catalog, info: TicketTypeInfo, days: Iterable[date]
+) -> dict[date, int | None]:
+    """What a ticket costs on each of these days in fen; None where no price rule speaks of it."""
+    return {day: catalog.price(info, day) for day in days}
+
+
 async def _load(session: Session, version: int) -> Catalog:
-    types = (await session.scalars(select(TicketType))).all()
+    fresh = {"populate_existing": True}
+    tenant = session.tenant_id
+    types = (
+        await session.scalars(
+            select(TicketType).where(TicketType.tenant_id == tenant).execution_options(**fresh)
+        )
+    ).all()
     draws: dict[UUID, list[Draw]] = {}
-    for draw in await session.scalars(select(TicketTypeDraw).order_by(TicketTypeDraw.position)):
+    for draw in await session.scalars(
+        select(TicketTypeDraw)
+        .where(TicketTypeDraw.tenant_id == tenant)
+        .order_by(TicketTypeDraw.position)
+        .execution_options(**fresh)
+    ):
         draws.setdefault(draw.ticket_type_id, []).append(Draw(draw.pool_id, draw.quantity))
     prices: dict[UUID, list[Price]] = {}
-    for rule in await session.scalars(select(PriceRule)):
+    for rule in await session.scalars(
+        select(PriceRule).where(PriceRule.tenant_id == tenant).order_by(PriceRule.id)
+    ):
         prices.setdefault(rule.ticket_type_id, []).append(_price(rule))
     special: dict[UUID, dict[date, DayKind]] = {}
-    for day in await session.scalars(select(SpecialDay)):
+    for day in await session.scalars(
+        select(SpecialDay).where(SpecialDay.tenant_id == tenant).execution_options(**fresh)
+    ):
         special.setdefault(day.site_id, {})[day.day] = DayKind(day.day_kind)
     return Catalog(
-        tenant_id=session.tenant_id,
+        tenant_id=tenant,
         version=version,
         types={
             t.id: _type_info(t, tuple(draws.get(t.id, ())), tuple(prices.get(t.id, ())))

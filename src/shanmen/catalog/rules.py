@@ -3,12 +3,17 @@
 Times are instants (aware datetimes); days and times of day are the site's local ones.
 """
 
+import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from shanmen.kit import days
 from shanmen.kit.days import DayKind
+
+EVERY_WEEKDAY = 127
+"""The bit mask of all days of the week."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class PriceRule:
     amount_fen: int
     date_from: date | None = None
     date_until: date | None = None
-    weekdays: int = 127
+    weekdays: int = EVERY_WEEKDAY
     day_kind: str = ""
     priority: int = 0
     name: str = ""
@@ -120,15 +125,21 @@ def matches_day(
 def price_on(rules: Iterable[PriceRule], day: date, kind: DayKind) -> int | None:
     """The price of a day in fen: of the rules that match, the highest priority; None if none.
 
-    Among equal priorities the narrower rule wins: a kind of day, then weekdays, then a season.
+    Among equal priorities the narrower rule wins: a kind of day, then weekdays, then a season;
+    among rules that are as narrow, the one that stands first in the table.
     """
+    best = rule_on(rules, day, kind)
+    return None if best is None else best.amount_fen
+
+
+def rule_on(rules: Iterable[PriceRule], day: date, kind: DayKind) -> PriceRule | None:
+    """The rule that sets the price of a day, see `price_on`; None if none speaks of it."""
 
     def rank(rule: PriceRule) -> tuple[int, bool, bool, bool]:
         seasonal = rule.date_from is not None or rule.date_until is not None
-        return rule.priority, bool(rule.day_kind), rule.weekdays != 127, seasonal  # noqa: PLR2004
+        return rule.priority, bool(rule.day_kind), rule.weekdays != EVERY_WEEKDAY, seasonal
 
-    best = max((r for r in rules if r.matches(day, kind)), key=rank, default=None)
-    return None if best is None else best.amount_fen
+    return max((r for r in rules if r.matches(day, kind)), key=rank, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +192,25 @@ class TicketTypeInfo:
         return {"each": self.party_size, "one": 1, "none": 0}[self.documents]
 
     @property
+    def zone_numbers(self) -> tuple[int, ...]:
+        """The numbers of the zones it opens."""
+        return tuple(n for n in range(self.zones.bit_length()) if self.zones >> n & 1)
+
+    @property
     def flags(self) -> int:
         """The token's flags: bit 0 rotating code, bit 1 document as second factor."""
         return self.rotating | self.second_factor << 1
+
+
+def fingerprint(info: TicketTypeInfo) -> str:
+    """A short text that changes with anything about the ticket type: what an editor has seen."""
+    return hashlib.blake2b(repr(_stable(info)).encode(), digest_size=9).hexdigest()
+
+
+def _stable(info: TicketTypeInfo) -> list[tuple[str, object]]:
+    # Sets have no order of their own, and a process orders them as it likes.
+    values = {f.name: getattr(info, f.name) for f in fields(info)}
+    return sorted((values | {"channels": sorted(info.channels)}).items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +222,18 @@ class Catalog:
     types: dict[UUID, TicketTypeInfo]
     special_days: dict[UUID, dict[date, DayKind]] = field(default_factory=dict)
     """By site: the days whose kind the operator set by hand."""
+    _prices: dict[tuple[UUID, date], int | None] = field(default_factory=dict, repr=False)
+
+    def day_kind(self, site_id: UUID, day: date) -> DayKind:
+        """Workday, weekend or holiday: as the operator says, else by the public calendar."""
+        return days.day_kind(day, self.special_days.get(site_id, {}))
+
+    def price(self, kind: TicketTypeInfo, day: date) -> int | None:
+        """The price of a ticket type on a day in fen; None when it has none, so is not sold."""
+        key = (kind.id, day)
+        if key not in self._prices:
+            self._prices[key] = price_on(kind.prices, day, self.day_kind(kind.site_id, day))
+        return self._prices[key]
 
     def of_site(self, site_id: UUID, *, channel: str = "") -> list[TicketTypeInfo]:
         """The site's types in the operator's order, those that `channel` sells if it is given."""

@@ -31,8 +31,103 @@ class CapacityBelowSold(DomainError):
     status = 409
 
 
-class BadSchedule(DomainError):
-    """The schedule's slots overlap, or end before they start; params: reason."""
+class BadSchedule(DomainError, abstract=True):
+    """A schedule's slots cannot be meant like this."""
 
-    code = "inventory.bad_schedule"
+    status = 422
+
+
+class SlotTimesReversed(BadSchedule):
+    """A slot ends before it starts; params: starts, ends."""
+
+    code = "inventory.slot_times_reversed"
+
+
+class SlotsOverlap(BadSchedule):
+    """A slot starts before the one before it has ended; params: starts, ends."""
+
+    code = "inventory.slots_overlap"
+
+
+class ScheduleNotFound(DomainError):
+    """There is no such schedule."""
+
+    code = "inventory.schedule_not_found"
+    status = 404
+
+
+class PoolNotFound(DomainError):
+    """There is no such pool at this site."""
+
+    code = "inventory.pool_not_found"
+    status = 404
+
+
+class PoolInUse(DomainError):
+    """Ticket types draw on the pool, or its slots have been sold."""
+
+    code = "inventory.pool_in_use"
+    status = 409
+
+
+class PoolNameMissing(DomainError):
+    """A pool needs a name in Chinese."""
+
+    code = "inventory.pool_name_missing"
+    status = 422
+
+
+class ScheduleNameMissing(DomainError):
+    """A schedule needs a name."""
+
+    code = "inventory.schedule_name_missing"
+    status = 422
+
+
+class CapAfterSale(DomainError):
+    """A cap cannot be set where tickets were sold before anybody counted them by type."""
+
+    code = "inventory.cap_after_sale"
+    status = 409
+
+
+class CapWithoutDraw(DomainError):
+    """A ticket type can only have a cap in pools that it draws on."""
+
+    code = "inventory.cap_without_draw"
+    status = 422
+
+
+class SlotIsOver(DomainError):
+    """The slot lies in the past and is no longer changed."""
+
+    code = "inventory.slot_is_over"
+    status = 409
+
+
+class NothingToChange(DomainError):
+    """The request names nothing to change."""
+
+    code = "inventory.nothing_to_change"
+    status = 422
+
+
+class ChangedMeanwhile(DomainError):
+    """Somebody else saved the same thing after this page was opened."""
+
+    code = "inventory.changed_meanwhile"
+    status = 409
+
+
+class TooManyDays(DomainError):
+    """The span has more days than can be done at once; params: most."""
+
+    code = "inventory.too_many_days"
+    status = 422
+
+
+class CapTooSmall(DomainError):
+    """The cap leaves no place for even one ticket; params: cap, quantity."""
+
+    code = "inventory.cap_too_small"
     status = 422

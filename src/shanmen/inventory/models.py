@@ -36,6 +36,8 @@ class Schedule(TenantRow, Base):
     __tablename__ = "schedule"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "pool_id"], ["pool.tenant_id", "pool.id"]),
+        CheckConstraint("date_from <= date_until", name="season"),
+        CheckConstraint("weekdays BETWEEN 1 AND 127", name="weekdays"),
         tenant_index("pool_id"),
     )
 
@@ -59,6 +61,8 @@ class TypeCap(TenantMixin, Base):
         ForeignKeyConstraint(
             ["tenant_id", "ticket_type_id"], ["ticket_type.tenant_id", "ticket_type.id"]
         ),
+        CheckConstraint("capacity >= 0", name="capacity"),
+        tenant_index("ticket_type_id"),
     )
 
     pool_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)

@@ -3,23 +3,22 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from shanmen.db.session import Session
 from shanmen.inventory.rules import SlotState
 
 SLOTS = """
 SELECT s.id, s.pool_id, s.day, s.starts, s.ends, s.starts_at, s.ends_at, s.status, s.note,
-       k.scope, k.ref, k.capacity, k.held, k.sold
+       s.edited, k.scope, k.ref, k.capacity, k.held, k.sold
 FROM slot s JOIN stock k ON k.tenant_id = s.tenant_id AND k.slot_id = s.id
 WHERE s.tenant_id = :tenant AND {condition}
 ORDER BY s.pool_id, s.starts_at, k.scope
 """
-OF_DAYS = text(
-    SLOTS.format(condition="s.pool_id = ANY(:pools) AND s.day BETWEEN :first AND :last")
-)
+OF_DAYS = text(SLOTS.format(condition="s.pool_id = ANY(:pools) AND s.day BETWEEN :first AND :last"))
 BY_ID = text(SLOTS.format(condition="s.id = ANY(:ids)"))
 
 
@@ -48,13 +47,28 @@ def by_day(states: Iterable[SlotState]) -> dict[date, list[SlotState]]:
     return days
 
 
-def _states(rows: Sequence[object]) -> list[SlotState]:
-    whole: dict[UUID, tuple[object, ...]] = {}
+def _states(rows: Sequence[Row[Any]]) -> list[SlotState]:
     caps: dict[UUID, dict[str, tuple[int, int]]] = defaultdict(dict)
     for row in rows:
-        *head, scope, ref, capacity, held, sold = row  # type: ignore[misc]
-        if scope == "slot":
-            whole[head[0]] = (*head, capacity, held, sold)
-        else:
-            caps[head[0]][ref] = (capacity, capacity - held - sold)
-    return [SlotState(*fields, caps.get(key, {})) for key, fields in whole.items()]  # type: ignore[arg-type]
+        if row.scope == "type":
+            caps[row.id][row.ref] = (row.capacity, row.capacity - row.held - row.sold)
+    return [
+        SlotState(
+            id=row.id,
+            pool_id=row.pool_id,
+            day=row.day,
+            starts=row.starts,
+            ends=row.ends,
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+            status=row.status,
+            note=row.note,
+            capacity=row.capacity,
+            held=row.held,
+            sold=row.sold,
+            caps=caps.get(row.id, {}),
+            edited=row.edited,
+        )
+        for row in rows
+        if row.scope == "slot"
+    ]
