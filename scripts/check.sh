@@ -26,9 +26,11 @@ step 'ruff: style' .venv/bin/ruff check --quiet --output-format concise .
 step 'ruff: format' .venv/bin/ruff format --check --quiet --output-format concise .
 step 'mypy: types' .venv/bin/mypy
 step 'import-linter: order of imports' imports
-# The two plug-ins take seconds to load, and these tests use neither.
+# These tests need no database and no browser: neither the fixtures of the other tests, nor two plug-ins
+# that take seconds to load.
 step 'tidy: layout, documents, locks' \
-    .venv/bin/pytest -q --tb=short -p no:schemathesis -p no:hypothesispytest tests/tidy
+    .venv/bin/pytest -q --tb=short -o truncation_limit_lines=0 --confcutdir tests/tidy \
+    -p no:schemathesis -p no:hypothesispytest tests/tidy
 
 if [ "$complaints" -gt 0 ]; then
     echo "$complaints of the checks complained." >&2
