@@ -29,7 +29,7 @@ step 'import-linter: order of imports' imports
 # These tests need no database and no browser: neither the fixtures of the other tests, nor two plug-ins
 # that take seconds to load.
 step 'tidy: layout, documents, locks' \
-    .venv/bin/pytest -q --tb=short -o truncation_limit_lines=0 --confcutdir tests/tidy \
+    .venv/bin/pytest -q --tb=short -o truncation_limit_lines=0 -o truncation_limit_chars=0 --confcutdir tests/tidy \
     -p no:schemathesis -p no:hypothesispytest tests/tidy
 
 if [ "$complaints" -gt 0 ]; then

@@ -3,10 +3,11 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from tests.tidy.tree import PACKAGE, files, named, short
+from tests.tidy.tree import PACKAGE, ROOT, files, named, short
 
 # What stands beside the modules: kits and programs have names of their own.
 FREE = {"kit", "db", "web", "edge", "demo", "sim"}
@@ -173,13 +174,20 @@ def test_every_package_has_its_docstring_file():
     assert missing == []
 
 
+def exists(name: str) -> bool:
+    path = PACKAGE.parent.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def test_everything_of_the_gate_is_under_contract():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = {each["id"]: each for each in project["tool"]["importlinter"]["contracts"]}
+    listed = set(contracts["gate"]["source_modules"])
+    assert {name for name in (*GATE, "shanmen.edge") if exists(name)} == listed
+
+
 def test_gate_loads_without_the_server():
-    present = [
-        name
-        for name in GATE
-        if (path := PACKAGE.parent.joinpath(*name.split("."))).is_dir()
-        or path.with_suffix(".py").is_file()
-    ]
+    present = [name for name in GATE if exists(name)]
     kit = [f"shanmen.kit.{path.stem}" for path in SOURCES if path.parent == PACKAGE / "kit"]
     program = (
         "import importlib, sys\n"
