@@ -6,7 +6,7 @@ The tenant's row keeps its key wrapped under the master key, which never enters 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from shanmen.kit.crypto import Keyring, MasterKeys
+from shanmen.kit.crypto import FieldCipher, Keyring, MasterKeys, unwrap_key
 
 WRAPPED = text("SELECT wrapped_key FROM tenant WHERE id = :tenant")
 
@@ -19,7 +19,7 @@ class Keyrings:
         cipher: the algorithm for new values (`field_cipher` of the settings).
     """
 
-    def __init__(self, masters: MasterKeys, *, cipher: str = "aes-256-gcm") -> None:
+    def __init__(self, masters: MasterKeys, *, cipher: FieldCipher = "aes-256-gcm") -> None:
         self.masters = masters
         self.cipher = cipher
         self._open: dict[int, Keyring] = {}
@@ -32,6 +32,6 @@ class Keyrings:
             if wrapped is None:
                 msg = f"There is no tenant {tenant_id}."
                 raise LookupError(msg)
-            key = self.masters.unwrap(wrapped, tenant_id=tenant_id)
+            key = unwrap_key(wrapped, keys=self.masters, tenant_id=tenant_id)
             ring = self._open[tenant_id] = Keyring(key, cipher=self.cipher)
         return ring
