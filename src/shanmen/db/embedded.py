@@ -21,7 +21,6 @@ shared_buffers = 256MB
 max_locks_per_transaction = 256
 random_page_cost = 1.1
 jit = off
-wal_compression = lz4
 max_wal_size = 2GB
 checkpoint_timeout = 15min
 log_min_messages = warning

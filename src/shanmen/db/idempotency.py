@@ -5,7 +5,8 @@ until the transaction ends, so a repetition that arrives while the first is runn
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Index, SmallInteger, select, text
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from shanmen.db.base import Base, TenantMixin
 from shanmen.db.locks import lock_key
+from shanmen.db.pipeline import Statement, columns
 from shanmen.db.session import Session
 from shanmen.kit import clock
 from shanmen.kit.errors import IdempotencyMismatch
@@ -44,6 +46,36 @@ def key_digest(scope: str, client: str, key: str) -> bytes:
 def request_digest(body: bytes) -> bytes:
     """Sixteen bytes that stand for a request's content."""
     return hashlib.blake2b(body, digest_size=16, usedforsecurity=False).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered under a key."""
+
+    request_hash: bytes
+    status: int
+    answer: bytes
+
+
+def lookup_statement(tenant_id: int, keys: Iterable[bytes]) -> Statement:
+    """Reads what is known of these keys: (key_hash, request_hash, status, answer)."""
+    return Statement(
+        "SELECT key_hash, request_hash, status, answer FROM idempotency "
+        "WHERE tenant_id = %s AND key_hash = ANY(%s)",
+        (tenant_id, list(keys)),
+    )
+
+
+def remember_statement(
+    tenant_id: int, rows: Sequence[tuple[bytes, bytes, int, bytes]], *, now: datetime
+) -> Statement:
+    """Keeps the answers to these requests: (key_hash, request_hash, status, answer)."""
+    return Statement(
+        "INSERT INTO idempotency (tenant_id, key_hash, request_hash, status, answer, created_at) "
+        "SELECT %s, k, r, s, a, %s "
+        "FROM unnest(%s::bytea[], %s::bytea[], %s::smallint[], %s::bytea[]) AS t(k, r, s, a)",
+        (tenant_id, now, *columns(rows, 4)),
+    )
 
 
 async def once(

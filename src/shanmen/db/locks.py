@@ -3,11 +3,11 @@
 A transaction takes its locks in this order, each kind once and sorted by key, so that no two
 transactions can wait for each other:
 
-1. idempotency keys, 2. limits (documents, phones), 3. stock rows by id, 4. orders by id,
-5. tickets by id, 6. ledger accounts by code.
+1. orders by id, 2. tickets by id, 3. payments by id, 4. idempotency keys and the subjects of limits
+(documents, phones), 5. stock rows by id, 6. ledger accounts by code.
 
-Kinds 1 and 2 are advisory, because there may be no row to lock yet; their keys are hashes and are
-taken together in ascending order. The rest are rows, locked by ``SELECT … ORDER BY … FOR UPDATE``.
+Kind 4 is advisory, because there may be no row to lock yet; its keys are hashes and are taken
+together in ascending order. The rest are rows, locked by ``SELECT … ORDER BY … FOR NO KEY UPDATE``.
 """
 
 import hashlib

@@ -45,6 +45,8 @@ class Order(TenantRow, Base):
     lines: Mapped[list[dict[str, Any]]]
     """See `orders.rules.Line`: ticket id, type, slots, draws, price, one entry a ticket."""
     generation: Mapped[int] = mapped_column(server_default=text("0"))
+    placed_by: Mapped[str] = mapped_column(server_default="")
+    """Who placed it: ``visitor``, or staff or API key by name."""
     created_at: Mapped[datetime]
     hold_expires_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]

@@ -1,0 +1,103 @@
+"""Posting transfers, and proving that accounts and transfers agree."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from shanmen.db.pipeline import Statement, columns, run
+from shanmen.db.session import Session
+from shanmen.kit import ids
+
+OPEN_ACCOUNTS = """
+INSERT INTO ledger_account (tenant_id, code)
+SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING
+"""
+LOCK_ACCOUNTS = """
+SELECT code FROM ledger_account WHERE tenant_id = %s AND code = ANY(%s)
+ORDER BY code FOR NO KEY UPDATE
+"""
+SUM_UP = """
+UPDATE ledger_account AS a
+SET debits_fen = a.debits_fen + d.debits, credits_fen = a.credits_fen + d.credits
+FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS d(code, debits, credits)
+WHERE a.tenant_id = %s AND a.code = d.code
+"""
+POST = """
+INSERT INTO ledger_transfer
+    (tenant_id, id, at, business_day, kind, debit, credit, amount_fen, order_id, reference)
+SELECT %s, t.* FROM unnest(%s::uuid[], %s::timestamptz[], %s::date[], %s::text[], %s::text[],
+    %s::text[], %s::bigint[], %s::uuid[], %s::uuid[]) AS t
+"""
+DIFFERENCES = """
+SELECT a.code, a.debits_fen, a.credits_fen, coalesce(d.total, 0), coalesce(c.total, 0)
+FROM ledger_account a
+LEFT JOIN (SELECT debit, sum(amount_fen) total FROM ledger_transfer WHERE tenant_id = %s
+           GROUP BY 1) d ON d.debit = a.code
+LEFT JOIN (SELECT credit, sum(amount_fen) total FROM ledger_transfer WHERE tenant_id = %s
+           GROUP BY 1) c ON c.credit = a.code
+WHERE a.tenant_id = %s
+  AND (a.debits_fen <> coalesce(d.total, 0) OR a.credits_fen <> coalesce(c.total, 0))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTransfer:
+    """An amount in fen from the account `credit` to the account `debit`."""
+
+    kind: str
+    debit: str
+    credit: str
+    amount_fen: int
+    at: datetime
+    business_day: date
+    order_id: UUID
+    reference: UUID
+
+
+async def post(session: Session, transfers: Sequence[NewTransfer]) -> None:
+    """Post transfers; each account is locked once, in order of its code, and changed once."""
+    if not transfers:
+        return
+    debits: dict[str, int] = defaultdict(int)
+    credits_: dict[str, int] = defaultdict(int)
+    for transfer in transfers:
+        debits[transfer.debit] += transfer.amount_fen
+        credits_[transfer.credit] += transfer.amount_fen
+    codes = sorted({*debits, *credits_})
+    rows = [
+        (ids.new_id(), t.at, t.business_day, t.kind, t.debit, t.credit, t.amount_fen, t.order_id,
+         t.reference)
+        for t in transfers
+    ]  # fmt: skip
+    await run(
+        session,
+        [
+            Statement(OPEN_ACCOUNTS, (session.tenant_id, codes)),
+            Statement(LOCK_ACCOUNTS, (session.tenant_id, codes)),
+            Statement(
+                SUM_UP,
+                (codes, [debits[c] for c in codes], [credits_[c] for c in codes], session.tenant_id),
+            ),
+            Statement(POST, (session.tenant_id, *columns(rows, 9))),
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An account whose sums disagree with its transfers, in fen."""
+
+    code: str
+    debits_fen: int
+    credits_fen: int
+    transfers_debit_fen: int
+    transfers_credit_fen: int
+
+
+async def differences(session: Session) -> list[Difference]:
+    """Recompute every account from its transfers; empty when all agree."""
+    tenant = session.tenant_id
+    [rows] = await run(session, [Statement(DIFFERENCES, (tenant, tenant, tenant))])
+    return [Difference(*row) for row in rows]

@@ -1,0 +1,115 @@
+"""What the order desk refuses."""
+
+from shanmen.kit.errors import DomainError
+
+
+class OrderNotFound(DomainError):
+    """No such order, or the phone number is not the order's."""
+
+    code = "orders.not_found"
+    status = 404
+
+
+class TransitionRefused(DomainError):
+    """The order is in a state that does not allow this; params: state, wanted."""
+
+    code = "orders.transition_refused"
+    status = 409
+
+
+class NotOnSale(DomainError):
+    """This ticket is not sold by this channel, or not for this day; params: ticket_type."""
+
+    code = "orders.not_on_sale"
+    status = 409
+
+
+class TooEarly(DomainError):
+    """The day is not on sale yet; params: days_ahead."""
+
+    code = "orders.too_early"
+    status = 409
+
+
+class TooLate(DomainError):
+    """The slot is over, or its sale has closed."""
+
+    code = "orders.too_late"
+    status = 409
+
+
+class WrongNumberOfTickets(DomainError):
+    """Too few or too many tickets of a type in an order; params: least, most."""
+
+    code = "orders.wrong_number_of_tickets"
+    status = 422
+
+
+class WrongNumberOfVisitors(DomainError):
+    """Each ticket needs its visitors named; params: needed, given."""
+
+    code = "orders.wrong_number_of_visitors"
+    status = 422
+
+
+class NameInvalid(DomainError):
+    """A visitor's name is missing or cannot be a name."""
+
+    code = "orders.name_invalid"
+    status = 422
+
+
+class WrongAge(DomainError):
+    """The visitor's age does not fit the ticket; params: min_age, max_age, age."""
+
+    code = "orders.wrong_age"
+    status = 422
+
+
+class DocumentLimit(DomainError):
+    """This document already has as many tickets as it may; params: limit, per."""
+
+    code = "orders.document_limit"
+    status = 409
+
+
+class PhoneLimit(DomainError):
+    """This phone number already has as many tickets as it may; params: limit."""
+
+    code = "orders.phone_limit"
+    status = 409
+
+
+class HoldLapsed(DomainError):
+    """The places were held until a time that has passed."""
+
+    code = "orders.hold_lapsed"
+    status = 409
+
+
+class NotRefundable(DomainError):
+    """The ticket's rule does not allow giving it back now."""
+
+    code = "orders.not_refundable"
+    status = 409
+
+
+class NotReschedulable(DomainError):
+    """The ticket's rule does not allow moving it now."""
+
+    code = "orders.not_reschedulable"
+    status = 409
+
+
+class AlreadyUsed(DomainError):
+    """Somebody has entered with it already."""
+
+    code = "orders.already_used"
+    status = 409
+
+
+class PriceHigher(DomainError):
+    """The new day costs more than was paid; buy anew and give the old ticket back."""
+
+    code = "orders.price_higher"
+    status = 409

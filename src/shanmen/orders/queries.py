@@ -1,0 +1,170 @@
+"""Reads of orders. Personal data comes out masked."""
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from shanmen.catalog.queries import current_catalog
+from shanmen.catalog.rules import Catalog
+from shanmen.db.session import Session
+from shanmen.kit import documents, ids, phones
+from shanmen.kit.crypto import Keyring
+from shanmen.orders.errors import OrderNotFound
+from shanmen.orders.rules import Line, State, lines_from
+from shanmen.orders.schemas import OrderEventView, OrderLineView, OrderView, VisitorView
+
+ORDER = """
+SELECT id, number, site_id, channel, status, phone, locale, visit_day, amount_fen, refunded_fen,
+       persons, lines, placed_by, created_at, hold_expires_at, paid_at
+FROM orders WHERE tenant_id = :tenant AND {condition}
+"""
+BY_NUMBER = text(ORDER.format(condition="number = :number"))
+BY_ID = text(ORDER.format(condition="id = :id"))
+HOLDERS = text(
+    "SELECT ticket_id, name, document_kind, document FROM holder "
+    "WHERE tenant_id = :tenant AND ticket_id = ANY(:tickets) ORDER BY ticket_id, seq"
+)
+TICKETS = text(
+    "SELECT id, status, persons_entered, generation FROM ticket "
+    "WHERE tenant_id = :tenant AND order_id = :order"
+)
+EVENTS = text(
+    "SELECT at, from_status, to_status, actor_label, actor_kind, reason FROM order_event "
+    "WHERE tenant_id = :tenant AND order_id = :order ORDER BY at, id"
+)
+ORDER_SECRET = "order-page"
+
+
+def order_secret(keyring: Keyring, order_id: UUID) -> str:
+    """What opens an order's page without an account: derived, so it is stored nowhere."""
+    return keyring.secret(ORDER_SECRET, order_id.bytes)
+
+
+def check_order_secret(keyring: Keyring, order_id: UUID, secret: str) -> bool:
+    """True when `secret` is this order's."""
+    return keyring.check(secret, ORDER_SECRET, order_id.bytes)
+
+
+async def order_by_number(session: Session, *, number: str) -> OrderView:
+    """An order by its number, as printed or as typed; raises OrderNotFound."""
+    return await _view(session, BY_NUMBER, {"number": ids.normalise(number)})
+
+
+async def order_by_id(session: Session, *, order_id: UUID) -> OrderView:
+    """An order by its id; raises OrderNotFound."""
+    return await _view(session, BY_ID, {"id": order_id})
+
+
+async def order_for_page(session: Session, *, number: str, secret: str) -> OrderView:
+    """An order for whoever has its page's address; raises OrderNotFound for a wrong secret."""
+    view = await order_by_number(session, number=number)
+    if not check_order_secret(session.keyring, view.id, secret):
+        raise OrderNotFound
+    return view
+
+
+async def find_own(session: Session, *, number: str, phone: str) -> OrderView:
+    """An order by number and phone, for a buyer who lost its address; raises OrderNotFound.
+
+    Which of the two was wrong is not told.
+    """
+    wanted = session.keyring.blind_index(phones.normalise(phone), purpose="phone")
+    row = (
+        await session.execute(
+            text("SELECT id, phone_index FROM orders WHERE tenant_id = :tenant AND number = :number"),
+            {"tenant": session.tenant_id, "number": ids.normalise(number)},
+        )
+    ).one_or_none()
+    if row is None or row.phone_index != wanted:
+        raise OrderNotFound
+    return await order_by_id(session, order_id=row.id)
+
+
+async def _view(session: Session, statement: Any, params: dict[str, object]) -> OrderView:  # noqa: ANN401 - a TextClause
+    tenant = session.tenant_id
+    row = (await session.execute(statement, {"tenant": tenant, **params})).one_or_none()
+    if row is None:
+        raise OrderNotFound
+    lines = lines_from(row.lines)
+    catalog = await current_catalog(session)
+    holders = await session.execute(
+        HOLDERS, {"tenant": tenant, "tickets": [line.ticket_id for line in lines]}
+    )
+    visitors: dict[UUID, list[VisitorView]] = defaultdict(list)
+    for ticket_id, name, kind, document in holders:
+        visitors[ticket_id].append(masked_visitor(session.keyring, name, kind, document))
+    issued = {
+        t.id: t for t in await session.execute(TICKETS, {"tenant": tenant, "order": row.id})
+    }
+    events = await session.execute(EVENTS, {"tenant": tenant, "order": row.id})
+    keyring = session.keyring
+    return OrderView(
+        id=row.id,
+        number=row.number,
+        site_id=row.site_id,
+        channel=row.channel,
+        status=row.status,
+        phone=phones.mask(keyring.decrypt(row.phone, field="orders.phone")),
+        locale=row.locale,
+        visit_day=row.visit_day,
+        amount_fen=row.amount_fen,
+        refunded_fen=row.refunded_fen,
+        persons=row.persons,
+        created_at=row.created_at,
+        hold_expires_at=row.hold_expires_at,
+        paid_at=row.paid_at,
+        tickets=[
+            _line_view(line, catalog, row.status, issued.get(line.ticket_id), visitors)
+            for line in lines
+        ],
+        events=[_placed(row.created_at, row.placed_by)]
+        + [
+            OrderEventView(e.at, e.from_status, e.to_status, e.actor_label or e.actor_kind, e.reason)
+            for e in events
+        ],
+        secret=order_secret(keyring, row.id),
+    )
+
+
+def masked_visitor(keyring: Keyring, name: bytes, kind: str, document: bytes) -> VisitorView:
+    """A holder's row as it may be shown."""
+    return VisitorView(
+        name=documents.mask_name(keyring.decrypt(name, field="holder.name")),
+        document_kind=kind,
+        document_number=documents.mask(keyring.decrypt(document, field="holder.document")),
+    )
+
+
+def _placed(at: datetime, by: str) -> OrderEventView:
+    return OrderEventView(at, "", State.HELD.value, by, "")
+
+
+def _line_view(
+    line: Line,
+    catalog: Catalog,
+    order_status: str,
+    ticket: Any,  # noqa: ANN401 - a row
+    visitors: dict[UUID, list[VisitorView]],
+) -> OrderLineView:
+    kind = catalog.types.get(line.ticket_type_id)
+    if ticket is not None:
+        status = ticket.status
+    else:
+        status = "held" if order_status == State.HELD else "lapsed"
+    return OrderLineView(
+        ticket_id=line.ticket_id,
+        ticket_type_id=line.ticket_type_id,
+        name=kind.name if kind else {},
+        price_fen=line.price_fen,
+        persons=line.party_size,
+        visit_day=line.visit_day,
+        valid_from=line.valid_from,
+        valid_until=line.valid_until,
+        status=status,
+        persons_entered=ticket.persons_entered if ticket else 0,
+        generation=ticket.generation if ticket else 0,
+        visitors=visitors.get(line.ticket_id, []),
+    )

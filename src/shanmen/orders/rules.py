@@ -1,0 +1,149 @@
+"""The life of an order: its states, their transitions, its lines and what a refund pays.
+
+Pure decisions; times are instants.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shanmen.catalog.rules import RefundRule, TicketTypeInfo, refund_fee
+from shanmen.orders.errors import TransitionRefused
+
+
+class State(StrEnum):
+    """Where an order is. `paid` and `rescheduled` are passed through in one transaction."""
+
+    HELD = "held"
+    PAID = "paid"
+    ISSUED = "issued"
+    PARTLY_USED = "partly_used"
+    USED = "used"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    RESCHEDULED = "rescheduled"
+    REFUNDING = "refunding"
+    REFUNDED = "refunded"
+
+
+NEW = ""
+"""What a new order comes from."""
+
+TRANSITIONS: dict[str, frozenset[State]] = {
+    NEW: frozenset({State.HELD}),
+    State.HELD: frozenset({State.PAID, State.EXPIRED, State.CANCELLED}),
+    # A payment that arrives late is honoured where places are left, else it goes back.
+    State.EXPIRED: frozenset({State.PAID}),
+    State.CANCELLED: frozenset({State.PAID}),
+    State.PAID: frozenset({State.ISSUED, State.REFUNDING}),
+    State.ISSUED: frozenset(
+        {State.PARTLY_USED, State.USED, State.RESCHEDULED, State.REFUNDING, State.REFUNDED}
+    ),
+    State.RESCHEDULED: frozenset({State.ISSUED}),
+    # A barrier that did not turn gives an entry back.
+    State.PARTLY_USED: frozenset(
+        {State.ISSUED, State.USED, State.REFUNDING, State.PARTLY_USED}
+    ),
+    State.USED: frozenset({State.PARTLY_USED, State.ISSUED}),
+    # A part of the tickets was given back: the rest stays as it was.
+    State.REFUNDING: frozenset({State.REFUNDED, State.ISSUED, State.PARTLY_USED, State.USED}),
+    State.REFUNDED: frozenset(),
+}
+
+HOLDS_STOCK = frozenset({State.HELD, State.PAID, State.ISSUED, State.PARTLY_USED, State.USED})
+"""States in which an order's places are taken."""
+
+
+def check(now: str, then: State) -> None:
+    """Raise TransitionRefused unless an order may go from `now` to `then`."""
+    if then not in TRANSITIONS[now]:
+        raise TransitionRefused(state=now, wanted=then.value)
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One ticket of an order, as it was sold. Kept as JSON in the order."""
+
+    ticket_id: UUID
+    ticket_type_id: UUID
+    slot_ids: list[UUID]
+    """A slot for each pool, in the order of the type's draws; the first is the visit."""
+    draws: list[tuple[UUID, int]]
+    """Stock rows and the places taken from each."""
+    price_fen: int
+    party_size: int
+    entries: int
+    zones: int
+    flags: int
+    visit_day: date
+    valid_from: datetime
+    valid_until: datetime
+    refunded: bool = False
+    refund: RefundRule = RefundRule()
+
+    @property
+    def visit_starts(self) -> datetime:
+        """The start of the visit: what refund deadlines count from."""
+        return self.valid_from
+
+
+def lines_from(value: list[dict[str, Any]]) -> list[Line]:
+    """Lines as the order's column keeps them."""
+    return msgspec.convert(value, list[Line])
+
+
+def lines_to(lines: list[Line]) -> list[dict[str, Any]]:
+    """Lines as the order's column keeps them."""
+    return msgspec.to_builtins(lines)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class RefundQuote:
+    """What giving back some tickets pays, in fen."""
+
+    ticket_ids: tuple[UUID, ...]
+    price_fen: int
+    fee_fen: int
+    fee_percent: int
+
+    @property
+    def amount_fen(self) -> int:
+        """What the buyer gets back."""
+        return self.price_fen - self.fee_fen
+
+
+def quote_refund(lines: list[Line], *, now: datetime) -> RefundQuote | None:
+    """The refund for these unused lines at `now`; None when one of them cannot be given back."""
+    price = fee = percent = 0
+    for line in lines:
+        step = line.refund.step_at(now=now, visit_starts=line.visit_starts)
+        if step is None or line.refunded:
+            return None
+        price += line.price_fen
+        fee += refund_fee(line.price_fen, step.fee_percent)
+        percent = max(percent, step.fee_percent)
+    return RefundQuote(tuple(line.ticket_id for line in lines), price, fee, percent)
+
+
+def age_problem(kind: TicketTypeInfo, age: int | None) -> str | None:
+    """Why a person of this age may not have this ticket: too_young, too_old or None.
+
+    An unknown age passes: a passport does not tell it, and the gate sees the person.
+    """
+    if age is None:
+        return None
+    if kind.min_age is not None and age < kind.min_age:
+        return "too_young"
+    if kind.max_age is not None and age > kind.max_age:
+        return "too_old"
+    return None
+
+
+def used_state(*, entered: int, total: int) -> State:
+    """The state of an issued order by how many of its persons have entered."""
+    if entered == 0:
+        return State.ISSUED
+    return State.USED if entered >= total else State.PARTLY_USED

@@ -1,0 +1,153 @@
+"""Issuing tickets, naming their holders, giving tickets back, moving them to another slot.
+
+All of it for many at once; orders calls it inside its own transactions.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from operator import attrgetter
+from uuid import UUID
+
+from shanmen.db.pipeline import Statement, columns
+
+HOLDERS = """
+INSERT INTO holder (tenant_id, ticket_id, seq, order_id, ticket_type_id, slot_id, visit_day, name,
+    name_index, document_kind, document, document_index)
+SELECT %s, t.* FROM unnest(%s::uuid[], %s::smallint[], %s::uuid[], %s::uuid[], %s::uuid[],
+    %s::date[], %s::bytea[], %s::bigint[], %s::text[], %s::bytea[], %s::bigint[]) AS t
+"""
+ISSUE = """
+INSERT INTO ticket (tenant_id, id, order_id, order_number, seq, site_id, ticket_type_id, slot_id,
+    visit_day, valid_from, valid_until, party_size, entries, zones, flags, issued_at)
+SELECT %s, t.*, %s FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::smallint[], %s::uuid[],
+    %s::uuid[], %s::uuid[], %s::date[], %s::timestamptz[], %s::timestamptz[], %s::smallint[],
+    %s::smallint[], %s::int[], %s::smallint[]) AS t
+"""
+SET_ACTIVE = """
+UPDATE holder SET active = %s WHERE tenant_id = %s AND ticket_id = ANY(%s)
+"""
+REFUND = """
+UPDATE ticket SET status = 'refunded', generation = generation + 1
+WHERE tenant_id = %s AND id = ANY(%s)
+"""
+LOCK = """
+SELECT id, order_id, status, persons_entered, party_size, entries, generation, first_entered_at
+FROM ticket WHERE tenant_id = %s AND order_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+"""
+MOVE = """
+UPDATE ticket SET slot_id = d.slot_id, visit_day = d.visit_day, valid_from = d.valid_from,
+    valid_until = d.valid_until, generation = ticket.generation + 1
+FROM unnest(%s::uuid[], %s::uuid[], %s::date[], %s::timestamptz[], %s::timestamptz[])
+    AS d(id, slot_id, visit_day, valid_from, valid_until)
+WHERE ticket.tenant_id = %s AND ticket.id = d.id
+"""
+MOVE_HOLDERS = """
+UPDATE holder SET slot_id = d.slot_id, visit_day = d.visit_day
+FROM unnest(%s::uuid[], %s::uuid[], %s::date[]) AS d(id, slot_id, visit_day)
+WHERE holder.tenant_id = %s AND holder.ticket_id = d.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewHolder:
+    """A person named on a ticket; name and document are encrypted."""
+
+    ticket_id: UUID
+    seq: int
+    order_id: UUID
+    ticket_type_id: UUID
+    slot_id: UUID
+    visit_day: date
+    name: bytes
+    name_index: int
+    document_kind: str
+    document: bytes
+    document_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewTicket:
+    """A ticket to issue."""
+
+    id: UUID
+    order_id: UUID
+    order_number: str
+    seq: int
+    site_id: UUID
+    ticket_type_id: UUID
+    slot_id: UUID
+    visit_day: date
+    valid_from: datetime
+    valid_until: datetime
+    party_size: int
+    entries: int
+    zones: int
+    flags: int
+
+
+@dataclass(frozen=True, slots=True)
+class TicketUse:
+    """What has happened with an issued ticket; its row is locked."""
+
+    id: UUID
+    order_id: UUID
+    status: str
+    persons_entered: int
+    party_size: int
+    entries: int
+    generation: int
+    first_entered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A ticket's new visit."""
+
+    ticket_id: UUID
+    slot_id: UUID
+    visit_day: date
+    valid_from: datetime
+    valid_until: datetime
+
+
+_holder_row = attrgetter(*NewHolder.__slots__)
+_ticket_row = attrgetter(*NewTicket.__slots__)
+
+
+def holders_statement(tenant_id: int, holders: Sequence[NewHolder]) -> Statement:
+    """Name the holders of tickets that are being held."""
+    return Statement(HOLDERS, (tenant_id, *columns([_holder_row(h) for h in holders], 11)))
+
+
+def issue_statement(
+    tenant_id: int, tickets: Sequence[NewTicket], *, issued_at: datetime
+) -> Statement:
+    """Issue tickets."""
+    rows = [_ticket_row(t) for t in tickets]
+    return Statement(ISSUE, (tenant_id, issued_at, *columns(rows, 14)))
+
+
+def set_active_statement(tenant_id: int, ticket_ids: Iterable[UUID], *, active: bool) -> Statement:
+    """Count, or no longer count, the holders of these tickets in the limits."""
+    return Statement(SET_ACTIVE, (active, tenant_id, list(ticket_ids)))
+
+
+def refund_statement(tenant_id: int, ticket_ids: Iterable[UUID]) -> Statement:
+    """Make tickets void; their generation goes up, so that gates refuse older tokens too."""
+    return Statement(REFUND, (tenant_id, list(ticket_ids)))
+
+
+def lock_statement(tenant_id: int, order_ids: Iterable[UUID]) -> Statement:
+    """Locks the tickets of these orders by id; rows make `TicketUse`."""
+    return Statement(LOCK, (tenant_id, list(order_ids)))
+
+
+def move_statements(tenant_id: int, moves: Sequence[Move]) -> tuple[Statement, Statement]:
+    """Move tickets and their holders to other slots; tickets get a new generation."""
+    rows = [(m.ticket_id, m.slot_id, m.visit_day, m.valid_from, m.valid_until) for m in moves]
+    ids, slots, days, starts, ends = columns(rows, 5)
+    return (
+        Statement(MOVE, (ids, slots, days, starts, ends, tenant_id)),
+        Statement(MOVE_HOLDERS, (ids, slots, days, tenant_id)),
+    )

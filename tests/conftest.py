@@ -1,0 +1,134 @@
+"""One PostgreSQL for the run, one migrated template, one clone of it for each worker.
+
+Tests isolate themselves by tenant: the fixture `tenant` makes a new one each time, through the
+services. A test that must own the whole database asks for `own_database`.
+
+With ``SHANMEN_TEST_DATABASE_URL`` set to the owner's URL of an external PostgreSQL (a database that
+may create databases and roles), the same suite runs there.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import fasteners
+import psycopg
+import pytest
+
+from shanmen.db import migrate
+from shanmen.db.embedded import EmbeddedDatabase
+from shanmen.db.keys import Keyrings
+from shanmen.db.session import Database
+from shanmen.kit import ids
+from shanmen.kit.crypto import MasterKey, MasterKeys
+
+from tests.support.park import Park, make_park
+
+EXTERNAL = "SHANMEN_TEST_DATABASE_URL"
+APP_ROLE = "shanmen_app"
+MASTERS = MasterKeys([MasterKey.generate("test")])
+# Losing the last second of a test database in a power cut harms nobody; crash tests start a server
+# of their own with durability on.
+CONF = "fsync = off\nmax_connections = 300\n"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A PostgreSQL server on which tests make their databases."""
+
+    admin_url: str
+
+    def url(self, name: str) -> str:
+        """The owner's URL of a database of this server."""
+        parts = urlsplit(self.admin_url)
+        return urlunsplit(parts._replace(path=f"/{name}"))
+
+    def clone(self, name: str, template: str) -> str:
+        """Make a database as a copy of another; returns its URL."""
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return self.url(name)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The server of this run: all workers share it, the last one stops it."""
+    external = os.environ.get(EXTERNAL)
+    if external:
+        yield Cluster(external)
+        return
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(shared))
+    with EmbeddedDatabase(shared / "postgres", conf=CONF) as server:
+        yield Cluster(server.uri)
+
+
+@pytest.fixture(scope="session")
+def template(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a migrated, empty database, made once for the run."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    name = f"shanmen_template_{shared.name.replace('-', '_')}"
+    with fasteners.InterProcessLock(shared / "template.lock"):
+        done = shared / "template.done"
+        if not done.exists():
+            with psycopg.connect(cluster.admin_url, autocommit=True) as connection:
+                connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+                connection.execute(f'CREATE DATABASE "{name}"')
+            migrate.upgrade(cluster.url(name), app_role=APP_ROLE)
+            done.touch()
+    return name
+
+
+@pytest.fixture(scope="session")
+def db_url(cluster: Cluster, template: str, worker_id: str) -> str:
+    """The owner's URL of this worker's database."""
+    return cluster.clone(f"{template}_{worker_id}", template)
+
+
+@pytest.fixture
+def own_url(cluster: Cluster, template: str, worker_id: str) -> Iterator[str]:
+    """The owner's URL of a database that this test has to itself."""
+    name = f"{template}_{worker_id}_own"
+    yield cluster.clone(name, template)
+    with psycopg.connect(cluster.admin_url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def open_database(url: str, *, pool_size: int = 8) -> Database:
+    """A `Database` as the application role, with the run's master key."""
+    return Database(
+        url, keyrings=Keyrings(MASTERS), app_role=APP_ROLE, pool_size=pool_size, lock_timeout_ms=5000
+    )
+
+
+@pytest.fixture(scope="session")
+async def database(db_url: str) -> AsyncIterator[Database]:
+    """This worker's database, as the role that the application runs as."""
+    opened = open_database(db_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def own_database(own_url: str) -> AsyncIterator[Database]:
+    """A database that this test has to itself, as the application role."""
+    opened = open_database(own_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def park(database: Database) -> Park:
+    """A new tenant with a small park: a gate pool, a cableway, five ticket types, slots ahead."""
+    return await make_park(database, code=f"t{ids.new_id().hex[-10:]}")
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what a server would keep under its data folder."""
+    return tmp_path_factory.mktemp("data")

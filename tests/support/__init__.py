@@ -1,0 +1,1 @@
+"""Helpers for tests: a small park, an application, buyers."""
