@@ -207,10 +207,9 @@ def pages() -> dict[str, str]:
     return written
 
 
-def differing() -> list[str]:
+def differing(wanted: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
     """Pages that are not as the code would have them, and pages that nothing writes."""
-    wanted = pages()
-    found = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
+    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.md")}
     return sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
 
 
@@ -219,7 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; tell what differs")
     if parser.parse_args().check:
-        names = differing()
+        names = differing(pages())
         for name in names:
             print(f"docs/reference/{name} differs from the code: run 'make reference'")
         sys.exit(1 if names else 0)

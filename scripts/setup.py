@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -98,55 +98,66 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> bool:
 # --- Packages ------------------------------------------------------------------------------------
 
 
-def pip_settings() -> dict[str, str]:
-    """Settings of pip that say where packages come from: its files, then the environment.
-
-    uv does not read them, and a machine behind a mirror usually has only these.
-    """
-    names = ("index-url", "extra-index-url", "find-links", "cert", "trusted-host")
+def pip_files() -> list[Path]:
+    """Files that pip reads its settings from, the strongest last."""
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    files = [
+    named = os.environ.get("PIP_CONFIG_FILE")
+    # As pip has it: the null device as its file means no file at all.
+    if named == os.devnull:
+        return []
+    known = [
         Path("/etc/pip.conf"),
         Path.home() / ".pip" / "pip.conf",
         config / "pip" / "pip.conf",
-        Path(os.environ.get("PIP_CONFIG_FILE") or os.devnull),
     ]
+    return [*known, Path(named)] if named else known
+
+
+def pip_settings(files: Iterable[Path], environ: Mapping[str, str]) -> dict[str, str]:
+    """Settings of pip that say where packages come from; its variables are stronger than files."""
     parser = configparser.RawConfigParser()
     try:
-        # As pip has it: the null device as its file means no file at all.
-        parser.read([] if os.environ.get("PIP_CONFIG_FILE") == os.devnull else files)
-    except configparser.Error:
+        parser.read(files, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError):
         parser.clear()
     found: dict[str, str] = {}
-    for name in names:
+    for name in ("index-url", "extra-index-url", "find-links", "cert", "trusted-host"):
         for section in ("global", "install"):
             if parser.has_option(section, name):
                 found[name] = " ".join(parser.get(section, name).split())
-        if value := os.environ.get("PIP_" + name.upper().replace("-", "_")):
+        if value := environ.get("PIP_" + name.upper().replace("-", "_")):
             found[name] = value
     return found
 
 
-def uv_environment() -> dict[str, str]:
-    """The same settings in uv's words; nothing where uv has its own."""
-    if any(name in os.environ for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE")):
-        return {}
-    settings = pip_settings()
-    translated: dict[str, str] = {}
-    if index := settings.get("index-url"):
-        translated["UV_DEFAULT_INDEX"] = index
-    if extra := settings.get("extra-index-url"):
-        translated["UV_INDEX"] = extra
+def in_words_of_uv(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings of pip as variables for uv.
+
+    It does not read pip's, and a machine behind a mirror usually has only those.
+    """
+    names = {
+        "index-url": "UV_DEFAULT_INDEX",
+        "extra-index-url": "UV_INDEX",
+        "find-links": "UV_FIND_LINKS",
+        "cert": "SSL_CERT_FILE",
+        "trusted-host": "UV_INSECURE_HOST",
+    }
+    said = {names[name]: value for name, value in settings.items()}
+    if "UV_FIND_LINKS" in said:
+        said["UV_FIND_LINKS"] = ",".join(said["UV_FIND_LINKS"].split())
+    if "UV_INDEX" in said:
         # uv stops at the first index that knows a name. Every file is pinned by its hash, so it may
         # look at all of them.
-        translated["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-    if links := settings.get("find-links"):
-        translated["UV_FIND_LINKS"] = ",".join(links.split())
-    if (cert := settings.get("cert")) and "SSL_CERT_FILE" not in os.environ:
-        translated["SSL_CERT_FILE"] = cert
-    if hosts := settings.get("trusted-host"):
-        translated["UV_INSECURE_HOST"] = hosts
-    return translated
+        said["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    return said
+
+
+def uv_environment() -> dict[str, str]:
+    """What uv should be told; nothing where somebody has told it already."""
+    if any(name in os.environ for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE")):
+        return {}
+    said = in_words_of_uv(pip_settings(pip_files(), os.environ))
+    return {name: value for name, value in said.items() if name not in os.environ}
 
 
 def quiet() -> list[str]:

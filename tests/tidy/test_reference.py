@@ -27,13 +27,12 @@ def test_every_error_has_its_sentence_in_both_languages():
     assert silent == []
 
 
-def test_differing_pages_are_found(tmp_path, monkeypatch):
-    monkeypatch.setattr(reference, "FOLDER", tmp_path)
-    monkeypatch.setattr(reference, "pages", lambda: {"errors.md": "new\n", "events.md": "same\n"})
+def test_differing_pages_are_found(tmp_path):
     (tmp_path / "errors.md").write_text("old\n")
     (tmp_path / "events.md").write_text("same\n")
     (tmp_path / "left.md").write_text("nobody writes this\n")
-    assert reference.differing() == ["errors.md", "left.md"]
+    wanted = {"commands.md": "missing\n", "errors.md": "new\n", "events.md": "same\n"}
+    assert reference.differing(wanted, tmp_path) == ["commands.md", "errors.md", "left.md"]
 
 
 def test_commands_are_described():
