@@ -97,7 +97,7 @@ def more_than_a_docstring(text: str, *, split: str = "") -> bool:
 
 def gathers(node: ast.stmt, split: str) -> bool:
     if isinstance(node, ast.ImportFrom):
-        return (node.module or "").startswith(f"{split}.")
+        return f"{node.module}.".startswith(f"{split}.")
     return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
 
 
