@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Litestar, Request, Response, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from shanmen.kit.errors import BadInput, DomainError, NotSignedIn, Overloaded
 from shanmen.web.calendar import CalendarDay, CalendarMonth, month_grid
@@ -86,7 +87,7 @@ async def console(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 @get("/gate/{kind:str}")
-async def gate(request: Request[Any, Any, Any], kind: str) -> Response[bytes]:
+async def gate(request: Request[Any, Any, Any], kind: FromPath[str]) -> Response[bytes]:
     """Show a verdict."""
     return page(
         request, "kitchen/gate.html", kind=kind, csp={"script-src": "'self' 'wasm-unsafe-eval'"}
@@ -111,7 +112,7 @@ async def form_page(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 @get("/raise/{name:str}")
-async def fail(name: str) -> None:
+async def fail(name: FromPath[str]) -> None:
     """Raise the error that is named."""
     if name == "domain":
         raise BadInput(field="visitors.0.name")
@@ -124,13 +125,13 @@ async def fail(name: str) -> None:
 
 
 @post("/api/order")
-async def api_order(data: Order) -> Order:
+async def api_order(data: JSONBody[Order]) -> Order:
     """Echo an order, to see how a bad body is refused."""
     return data
 
 
 @get("/api/query")
-async def api_query(count: int) -> int:
+async def api_query(count: FromQuery[int]) -> int:
     """Echo a number, to see how a bad parameter is refused."""
     return count
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from litestar import Request, Response, route
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 __all__ = ["Asset", "Assets", "static_route"]
 
@@ -22,14 +23,14 @@ STATIC_ROOT: Final = Path(__file__).parent / "static"
 PREFIX: Final = "/static"
 
 _TYPES: Final = {
-    ".css": "text/css; charset=utf-8",
+    ".css": "text/css",
     ".ico": "image/x-icon",
-    ".js": "text/javascript; charset=utf-8",
+    ".js": "text/javascript",
     ".json": "application/json",
     ".map": "application/json",
-    ".mjs": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript",
     ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
+    ".txt": "text/plain",
     ".wasm": "application/wasm",
     ".webmanifest": "application/manifest+json",
     ".webp": "image/webp",
@@ -151,7 +152,7 @@ def static_route(assets: Assets) -> list[HTTPRouteHandler]:
         name="static",
     )
     async def static_file(
-        request: Request[Any, Any, Any], version: str, path: str
+        request: Request[Any, Any, Any], version: FromPath[str], path: FromPath[str]
     ) -> Response[bytes]:
         # An old page may ask by an old version: it gets today's file, but may not keep it.
         cache_control = IMMUTABLE if version == assets.version else "no-cache"

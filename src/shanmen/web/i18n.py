@@ -240,7 +240,7 @@ def format_money(
     amount = decimal.Decimal(amount_fen).scaleb(-2)
     if not short:
         return numbers.format_currency(amount, currency, locale=babel_locale(locale))
-    pattern = "¤#,##0.##" if amount_fen % 100 else "¤#,##0"
+    pattern = "¤#,##0.00" if amount_fen % 100 else "¤#,##0"
     zh = babel_locale(DEFAULT_LOCALE)
     return numbers.format_currency(
         amount, currency, format=pattern, currency_digits=False, locale=zh

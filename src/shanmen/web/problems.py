@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import re
 import secrets
 import traceback
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,8 @@ logger: Final = logging.getLogger("shanmen.web")
 PROBLEM_JSON: Final = "application/problem+json"
 _UNAUTHORIZED: Final = 401
 _SERVER_ERROR: Final = 500
+
+_MISSING_PARAMETER: Final = re.compile(r"Missing required \w+ parameter '(?P<name>[^']+)'")
 
 _HTTP_REASONS: Final[Mapping[int, str]] = {
     400: "bad_request",
@@ -111,16 +114,20 @@ def _of_domain(error: DomainError, locale: Locale) -> Problem:
 def _validation_problems(error: ValidationException) -> list[FieldProblem]:
     """Name the fields that Litestar's own validation refused.
 
-    It keeps msgspec's sentence and a key of its own for each; the key is dotted already,
-    and a list item's index stands in brackets.
+    It keeps msgspec's sentence and a key for each: dotted, an index in brackets, and
+    sometimes with the name of the handler's argument in front. A parameter that is missing
+    is named in the sentence alone.
     """
+    if match := _MISSING_PARAMETER.search(error.detail):
+        return [FieldProblem(match["name"], "required")]
     found: list[FieldProblem] = []
     for entry in error.extra if isinstance(error.extra, list) else ():
         if isinstance(entry, Mapping):
             key = str(entry.get("key", "")).replace("[", ".").replace("]", "")
-            described = describe_validation(str(entry.get("message", "")))
-            name = ".".join(part for part in (key, described.field) if part)
-            found.append(FieldProblem(name, described.reason, described.params))
+            if entry.get("source") == "body":
+                key = key.removeprefix("data").removeprefix(".")
+            described = describe_validation(str(entry.get("message", "")), key)
+            found.append(described)
     return found
 
 
@@ -207,7 +214,7 @@ def _as_page(
     return Response(
         html.encode(),
         status_code=problem.status,
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         headers={**headers, **extra},
     )
 

@@ -7,7 +7,7 @@ plain globals that macros can use without being handed a context.
 import datetime as dt
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial as bind
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, urlencode
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2.runtime import Context
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
@@ -201,6 +202,31 @@ def _environment(locale: Locale, assets: Assets, config: WebConfig) -> Environme
     return environment
 
 
+def _render_block(template: Template, context: Mapping[str, object], block: str) -> str:
+    """Render one block of a page.
+
+    The page is rendered up to the block's end and the rest thrown away, because what the
+    block names may be imported or set at the top of its template.
+    """
+    names = template.new_context(dict(context))
+    original = names.blocks[block][0]
+    caught: list[str] = []
+    finished = False
+
+    def catch(inner: Context) -> Iterator[str]:
+        nonlocal finished
+        for piece in original(inner):
+            caught.append(piece)
+            yield piece
+        finished = True
+
+    names.blocks[block][0] = catch
+    for _ in template.root_render_func(names):
+        if finished:
+            break
+    return "".join(caught)
+
+
 class Web:
     """The presentation kit of one application."""
 
@@ -231,10 +257,9 @@ class Web:
         mark = _rendering.set(current)
         try:
             source = self.environments[locale].get_template(template)
-            if block is None:
-                html = source.render(context)
-            else:
-                html = "".join(source.blocks[block](source.new_context(dict(context))))
+            html = (
+                source.render(context) if block is None else _render_block(source, context, block)
+            )
         finally:
             _rendering.reset(mark)
         return html, current.token if current.token_used and current.token_is_new else None
@@ -368,7 +393,7 @@ def page(
     return Response(
         html.encode(),
         status_code=status,
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         headers={**sent, **(headers or {})},
         cookies=jar,
     )

@@ -53,7 +53,8 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     return;
   }
-  if (form.method === "dialog" || event.defaultPrevented) return;
+  // data-again: the answer is a file, so this page stays and its button is needed again.
+  if (form.method === "dialog" || event.defaultPrevented || "again" in form.dataset) return;
   // A second tap must not send twice; the button's own value still travels with this submit.
   setTimeout(() => {
     for (const button of form.querySelectorAll('button[type="submit"]')) {
