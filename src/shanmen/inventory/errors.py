@@ -131,3 +131,10 @@ class CapTooSmall(DomainError):
 
     code = "inventory.cap_too_small"
     status = 422
+
+
+class CapacityOutOfRange(DomainError):
+    """A capacity is a number from 0; params: most."""
+
+    code = "inventory.capacity_out_of_range"
+    status = 422

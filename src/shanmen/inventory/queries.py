@@ -1,15 +1,34 @@
 """Reads of slots and their counters. Each is one statement, so the figures fit together."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, select, text
 
+from shanmen.catalog.queries import current_catalog
+from shanmen.catalog.rules import Catalog, TicketTypeInfo
 from shanmen.db.session import Session
-from shanmen.inventory.rules import SlotState
+from shanmen.inventory.errors import PoolNotFound, ScheduleNotFound, TooManyDays
+from shanmen.inventory.models import Pool, Schedule
+from shanmen.inventory.rules import (
+    DayOffer,
+    SchedulePlan,
+    SlotOffer,
+    SlotPlan,
+    SlotState,
+    day_offer,
+    slot_offers,
+)
+from shanmen.kit import clock
+from shanmen.sites import queries as sites
+
+MOST_DAYS = 100
+"""Days that are answered at once."""
 
 SLOTS = """
 SELECT s.id, s.pool_id, s.day, s.starts, s.ends, s.starts_at, s.ends_at, s.status, s.note,
@@ -37,6 +56,194 @@ async def slots_by_id(session: Session, *, ids: Iterable[UUID]) -> dict[UUID, Sl
     """The slots with these ids; unknown ones are missing."""
     result = await session.execute(BY_ID, {"tenant": session.tenant_id, "ids": list(ids)})
     return {state.id: state for state in _states(result.all())}
+
+
+async def day_slots(
+    session: Session,
+    *,
+    site_id: UUID,
+    ticket_type_ids: Iterable[UUID],
+    day: date,
+    now: datetime,
+    channel: str = "",
+) -> list[SlotOffer]:
+    """The slots of one day with what each of these ticket types finds there.
+
+    With `channel`, types that it does not sell are left out. The figures are of one statement, so
+    they fit together; they are true at that moment and binding only for whoever holds a place.
+    """
+    days = await _offers(
+        session, site_id, ticket_type_ids, first=day, last=day, now=now, channel=channel
+    )
+    return days.offers
+
+
+async def month_availability(
+    session: Session,
+    *,
+    site_id: UUID,
+    ticket_type_ids: Iterable[UUID],
+    first: date,
+    last: date,
+    now: datetime,
+    channel: str = "",
+) -> list[DayOffer]:
+    """Each day from `first` to `last`: whether it can be booked, and from what price."""
+    found = await _offers(
+        session, site_id, ticket_type_ids, first=first, last=last, now=now, channel=channel
+    )
+    by_date: dict[date, list[SlotOffer]] = defaultdict(list)
+    for offer in found.offers:
+        by_date[offer.slot.day].append(offer)
+    ahead = max((t.days_ahead for t in found.types), default=0)
+    return [
+        day_offer(
+            day,
+            found.catalog.day_kind(site_id, day),
+            by_date.get(day, []),
+            today=found.today,
+            days_ahead=ahead,
+        )
+        for day in (first + timedelta(days=n) for n in range((last - first).days + 1))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Offers:
+    catalog: Catalog
+    types: list[TicketTypeInfo]
+    today: date
+    offers: list[SlotOffer]
+
+
+async def _offers(
+    session: Session,
+    site_id: UUID,
+    ticket_type_ids: Iterable[UUID],
+    *,
+    first: date,
+    last: date,
+    now: datetime,
+    channel: str,
+) -> _Offers:
+    if not 0 <= (last - first).days < MOST_DAYS:
+        raise TooManyDays(most=MOST_DAYS)
+    catalog = await current_catalog(session)
+    wanted = set(ticket_type_ids)
+    types = [t for t in catalog.of_site(site_id, channel=channel) if t.id in wanted]
+    zone = await sites.site_timezone(session, site_id)
+    today = clock.local(now, zone).date()
+    pool_ids = {draw.pool_id for t in types for draw in t.draws}
+    slots = await slots_between(session, pool_ids=pool_ids, first=first, last=last)
+    offers = slot_offers(types, slots, price=catalog.price, today=today, now=now)
+    return _Offers(catalog, types, today, offers)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """Something scarce that tickets draw on."""
+
+    id: UUID
+    site_id: UUID
+    name: dict[str, str]
+    position: int
+
+
+async def pools(session: Session, *, site_id: UUID) -> list[PoolView]:
+    """A site's pools in the operator's order."""
+    rows = await session.execute(
+        select(Pool.id, Pool.site_id, Pool.name, Pool.position)
+        .where(Pool.tenant_id == session.tenant_id, Pool.site_id == site_id)
+        .order_by(Pool.position, Pool.id)
+    )
+    return [PoolView(*row) for row in rows]
+
+
+async def pool(session: Session, *, pool_id: UUID) -> PoolView:
+    """One pool; raises PoolNotFound."""
+    row = (
+        await session.execute(
+            select(Pool.id, Pool.site_id, Pool.name, Pool.position).where(
+                Pool.tenant_id == session.tenant_id, Pool.id == pool_id
+            )
+        )
+    ).one_or_none()
+    if row is None:
+        raise PoolNotFound
+    return PoolView(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleView:
+    """The days a schedule speaks of, and their slots."""
+
+    id: UUID
+    pool_id: UUID
+    name: str
+    date_from: date | None
+    date_until: date | None
+    weekdays: int
+    day_kind: str
+    priority: int
+    slots: tuple[SlotPlan, ...]
+
+    @property
+    def plan(self) -> SchedulePlan:
+        """As the rules read it."""
+        return SchedulePlan(
+            self.date_from,
+            self.date_until,
+            self.weekdays,
+            self.day_kind,
+            self.priority,
+            self.slots,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """A short text that changes with anything about the schedule: what an editor has seen."""
+        return hashlib.blake2b(repr(self).encode(), digest_size=9).hexdigest()
+
+
+async def schedules(session: Session, *, pool_id: UUID) -> list[ScheduleView]:
+    """A pool's schedules, the highest priority first."""
+    rows = await session.scalars(
+        select(Schedule)
+        .where(Schedule.tenant_id == session.tenant_id, Schedule.pool_id == pool_id)
+        .order_by(Schedule.priority.desc(), Schedule.id)
+        .execution_options(populate_existing=True)
+    )
+    return [schedule_view(row) for row in rows]
+
+
+async def schedule(session: Session, *, schedule_id: UUID) -> ScheduleView:
+    """One schedule; raises ScheduleNotFound."""
+    row = await session.get(Schedule, (session.tenant_id, schedule_id), populate_existing=True)
+    if row is None:
+        raise ScheduleNotFound
+    return schedule_view(row)
+
+
+def schedule_view(row: Schedule) -> ScheduleView:
+    """A row as its reader gets it."""
+    return ScheduleView(
+        id=row.id,
+        pool_id=row.pool_id,
+        name=row.name,
+        date_from=row.date_from,
+        date_until=row.date_until,
+        weekdays=row.weekdays,
+        day_kind=row.day_kind,
+        priority=row.priority,
+        slots=tuple(
+            SlotPlan(
+                time.fromisoformat(slot["starts"]),
+                time.fromisoformat(slot["ends"]),
+                slot["capacity"],
+            )
+            for slot in row.slots
+        ),
+    )
 
 
 def by_day(states: Iterable[SlotState]) -> dict[date, list[SlotState]]:

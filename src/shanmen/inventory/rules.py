@@ -1,12 +1,12 @@
 """Schedules to slots, and what a slot may be called by the number left: pure decisions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from shanmen.catalog.rules import EVERY_WEEKDAY, matches_day
+from shanmen.catalog.rules import EVERY_WEEKDAY, TicketTypeInfo, matches_day
 from shanmen.kit.days import DayKind
 
 NEARLY_FULL_SHARE = 0.2
@@ -74,6 +74,13 @@ def problem_with(slots: Iterable[SlotPlan]) -> tuple[int, str] | None:
     return None
 
 
+NO_CAP = 1_000_000_000
+"""The capacity of a type's counter whose cap was taken away: it counts on and binds nobody.
+
+Such a counter stays, because orders name the counters that they have drawn on.
+"""
+
+
 class Availability(StrEnum):
     """What a visitor is told about a slot or a day."""
 
@@ -108,6 +115,11 @@ class SlotState:
     """Set by hand: closed by somebody, not by a schedule that left it out."""
 
     @property
+    def taken(self) -> int:
+        """Places held and sold."""
+        return self.held + self.sold
+
+    @property
     def left(self) -> int:
         """Places left in the slot as a whole."""
         return self.capacity - self.held - self.sold
@@ -116,6 +128,16 @@ class SlotState:
         """Places left for one ticket type, its own cap included."""
         cap = self.caps.get(str(ticket_type_id))
         return self.left if cap is None else min(self.left, cap[1])
+
+    def capacity_for(self, ticket_type_id: UUID) -> int:
+        """The most places that one ticket type can have here, taken ones included."""
+        cap = self.caps.get(str(ticket_type_id))
+        return self.capacity if cap is None else min(self.capacity, cap[0])
+
+    def nearly_full_for(self, ticket_type_id: UUID) -> bool:
+        """True when so little is left for one ticket type that visitors should know."""
+        whole = self.capacity_for(ticket_type_id) * NEARLY_FULL_SHARE
+        return self.left_for(ticket_type_id) <= whole
 
     def availability(
         self, *, now: datetime, left: int | None = None, need: int = 1
@@ -150,178 +172,28 @@ def day_availability(slots: Iterable[Availability]) -> Availability:
     return Availability.OVER if states == {Availability.OVER} else Availability.CLOSED
 
 
-# --- From schedules to slots -------------------------------------------------------------------
-
-NO_CAP = 1_000_000_000
-"""The capacity of a type's counter whose cap was taken away: it counts on and binds nobody.
-
-Such a counter stays, because orders name the counters that they have drawn on.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class CapState:
-    """One ticket type's counter in a slot."""
-
-    stock_id: UUID
-    capacity: int
-    taken: int
-
-
-@dataclass(frozen=True, slots=True)
-class ExistingSlot:
-    """A slot as it is, for comparison with what the schedules say now."""
-
-    id: UUID
-    pool_id: UUID
-    day: date
-    starts: time
-    ends: time
-    ends_at: datetime
-    status: str
-    edited: bool
-    capacity: int
-    taken: int
-    caps: Mapping[str, CapState]
-
-
-@dataclass(frozen=True, slots=True)
-class NewSlot:
-    """A slot that is planned and does not exist yet."""
-
-    pool_id: UUID
-    day: date
-    plan: SlotPlan
-
-
-@dataclass(frozen=True, slots=True)
-class SlotUpdate:
-    """An existing slot and what it becomes."""
-
-    slot: ExistingSlot
-    ends: time
-    capacity: int
-    status: str
-
-    @property
-    def differs(self) -> bool:
-        """True when it is not what the slot is already."""
-        slot = self.slot
-        return (self.ends, self.capacity, self.status) != (slot.ends, slot.capacity, slot.status)
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciliation:
-    """What must change so that the slots are as the schedules say."""
-
-    create: tuple[NewSlot, ...] = ()
-    update: tuple[SlotUpdate, ...] = ()
-    kept_sold: tuple[ExistingSlot, ...] = ()
-    """They differ from the plan and stay as they are, because tickets were sold."""
-    kept_edited: tuple[ExistingSlot, ...] = ()
-    """They differ from the plan and stay as they are, because somebody set them by hand."""
-
-    @property
-    def opened(self) -> int:
-        """How many closed slots open."""
-        return sum(u.status == "open" != u.slot.status for u in self.update)
-
-    @property
-    def closed(self) -> int:
-        """How many open slots close."""
-        return sum(u.status == "closed" != u.slot.status for u in self.update)
-
-
-def reconcile(
-    plans: Mapping[date, Sequence[SlotPlan]],
-    existing: Iterable[ExistingSlot],
-    *,
-    pool_id: UUID,
-    now: datetime,
-) -> Reconciliation:
-    """Compare what is planned for some days of one pool with the slots that exist on them.
-
-    A slot is known by its day and start. What lies in the past stays; so does what was edited by
-    hand. A slot with places taken keeps its end and never closes, and its capacity never falls
-    below what is taken. An unsold slot that is no longer planned closes; it is kept, because old
-    orders may speak of it.
-    """
-    create: list[NewSlot] = []
-    update: list[SlotUpdate] = []
-    sold: list[ExistingSlot] = []
-    edited: list[ExistingSlot] = []
-    known: dict[tuple[date, time], ExistingSlot] = {(s.day, s.starts): s for s in existing}
-    compared: list[tuple[ExistingSlot, SlotPlan | None]] = []
-    for day, slots in plans.items():
-        for plan in slots:
-            slot = known.pop((day, plan.starts), None)
-            if slot is None:
-                create.append(NewSlot(pool_id, day, plan))
-            else:
-                compared.append((slot, plan))
-    compared += [(slot, None) for slot in known.values() if slot.day in plans]
-    for slot, wanted in compared:
-        target = SlotUpdate(slot, *_target(slot, wanted))
-        if slot.ends_at <= now or not target.differs:
-            continue
-        if slot.edited:
-            edited.append(slot)
-            continue
-        bounded = _bounded(target)
-        if bounded != target:
-            sold.append(slot)
-        if bounded.differs:
-            update.append(bounded)
-    return Reconciliation(tuple(create), tuple(update), tuple(sold), tuple(edited))
-
-
-def _target(slot: ExistingSlot, plan: SlotPlan | None) -> tuple[time, int, str]:
-    if plan is None:
-        return slot.ends, slot.capacity, "closed"
-    return plan.ends, plan.capacity, "open"
-
-
-def _bounded(target: SlotUpdate) -> SlotUpdate:
-    """As much of the target as a slot with places taken allows."""
-    slot = target.slot
-    if not slot.taken:
-        return target
-    if target.status == "closed":
-        return SlotUpdate(slot, slot.ends, slot.capacity, slot.status)
-    return SlotUpdate(slot, slot.ends, max(target.capacity, slot.taken), target.status)
-
-
-def cap_capacity(wanted: int | None, cap: CapState | None, *, slot_taken: int) -> int | None:
-    """What a type's counter in a slot should hold; None for no counter.
-
-    A counter can only begin where nothing is taken: it would not know of what was sold before.
-    """
-    if cap is None:
-        return None if wanted is None or slot_taken else wanted
-    return max(NO_CAP if wanted is None else wanted, cap.taken)
-
-
-# --- Bundles -----------------------------------------------------------------------------------
-
-
 def companion_slot(
     main: SlotState,
     candidates: Iterable[SlotState],
     *,
     ticket_type_id: UUID | None = None,
     need: int = 1,
+    now: datetime | None = None,
 ) -> SlotState | None:
     """The slot of a bundle's further pool that goes with the visit's slot.
 
-    It is on the same day: the first open one that ends after the visit's slot starts and has room
-    for `need` places. Where none has room it is the first that would do, so that the refusal can
-    name it; None where there is none at all.
+    It is on the same day: the first open one that ends after the visit's slot starts (and is not
+    over at `now`) and has room for `need` places. Where none has room it is the first that would
+    do, so that the refusal can name it; None where there is none at all.
     """
     fitting = sorted(
         (
             s
             for s in candidates
-            if s.day == main.day and s.status == "open" and s.ends_at > main.starts_at
+            if s.day == main.day
+            and s.status == "open"
+            and s.ends_at > main.starts_at
+            and (now is None or s.ends_at > now)
         ),
         key=lambda s: (s.starts_at, s.ends_at, s.id),
     )
@@ -330,3 +202,143 @@ def companion_slot(
         if left >= need:
             return slot
     return fitting[0] if fitting else None
+
+
+@dataclass(frozen=True, slots=True)
+class TypeOffer:
+    """One ticket type in one slot: whether it can be bought, how many are left, at what price.
+
+    `left` counts tickets, not places, over all pools and caps. `companions` are the slots of the
+    further pools of a bundle.
+    """
+
+    ticket_type_id: UUID
+    state: Availability
+    left: int
+    price_fen: int | None
+    companions: tuple[UUID, ...] = ()
+
+    @property
+    def bookable(self) -> bool:
+        """True when it can be bought now."""
+        return self.state in (Availability.OPEN, Availability.NEARLY_FULL)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotOffer:
+    """A slot of the visit with what each ticket type finds there."""
+
+    slot: SlotState
+    state: Availability
+    types: Mapping[UUID, TypeOffer]
+
+    @property
+    def left(self) -> int:
+        """The most tickets of any one type that are left."""
+        return max((offer.left for offer in self.types.values()), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class DayOffer:
+    """A day: the best of its slots, the lowest price of what can be bought, places left in all."""
+
+    day: date
+    kind: DayKind
+    state: Availability
+    price_fen: int | None
+    left: int
+
+
+def offer_of(
+    info: TicketTypeInfo,
+    main: SlotState,
+    others: Iterable[SlotState],
+    *,
+    price_fen: int | None,
+    today: date,
+    now: datetime,
+) -> TypeOffer:
+    """What one ticket type finds in one slot of its first pool.
+
+    `others` are the day's slots of its further pools, `today` is the site's local date.
+    """
+    drawn = [main]
+    rest = list(others)
+    for draw in info.draws[1:]:
+        candidates = (s for s in rest if s.pool_id == draw.pool_id)
+        found = companion_slot(
+            main, candidates, ticket_type_id=info.id, need=draw.quantity, now=now
+        )
+        if found is not None:
+            drawn.append(found)
+    complete = len(drawn) == len(info.draws)
+    left = 0
+    if complete:
+        pairs = zip(drawn, info.draws, strict=True)
+        left = max(min(s.left_for(info.id) // d.quantity for s, d in pairs), 0)
+    state = Availability.OPEN
+    if price_fen is None or main.status != "open" or not complete:
+        state = Availability.CLOSED
+    elif now >= main.ends_at - timedelta(minutes=info.sale_closes_minutes):
+        state = Availability.OVER
+    elif main.day > today + timedelta(days=info.days_ahead):
+        state = Availability.NOT_YET
+    elif left < info.min_per_order:
+        state = Availability.SOLD_OUT
+    elif any(s.nearly_full_for(info.id) for s in drawn):
+        state = Availability.NEARLY_FULL
+    return TypeOffer(info.id, state, left, price_fen, tuple(s.id for s in drawn[1:]))
+
+
+def slot_offers(
+    types: Sequence[TicketTypeInfo],
+    slots: Sequence[SlotState],
+    *,
+    price: Callable[[TicketTypeInfo, date], int | None],
+    today: date,
+    now: datetime,
+) -> list[SlotOffer]:
+    """All slots in which one of these types begins its visit, in order of time.
+
+    A slot that a schedule has dropped is left out; one that somebody closed is shown as closed.
+    """
+    by_day: dict[date, list[SlotState]] = {}
+    for slot in slots:
+        by_day.setdefault(slot.day, []).append(slot)
+    offers = []
+    for slot in sorted(slots, key=lambda s: (s.starts_at, s.ends_at, s.pool_id)):
+        if slot.status == "closed" and not slot.edited:
+            continue
+        found = {
+            t.id: offer_of(
+                t, slot, by_day[slot.day], price_fen=price(t, slot.day), today=today, now=now
+            )
+            for t in types
+            if t.draws and t.draws[0].pool_id == slot.pool_id
+        }
+        if found:
+            state = day_availability(offer.state for offer in found.values())
+            offers.append(SlotOffer(slot, state, found))
+    return offers
+
+
+def day_offer(
+    day: date, kind: DayKind, offers: Sequence[SlotOffer], *, today: date, days_ahead: int
+) -> DayOffer:
+    """A day from the offers of its slots; `days_ahead` is the most of the types asked for."""
+    prices = [
+        o.price_fen
+        for slot in offers
+        for o in slot.types.values()
+        if o.bookable and o.price_fen is not None
+    ]
+    left = sum(o.slot.left for o in offers if any(t.bookable for t in o.types.values()))
+    if offers:
+        state = day_availability(offer.state for offer in offers)
+    elif day < today:
+        state = Availability.OVER
+    elif day > today + timedelta(days=days_ahead):
+        state = Availability.NOT_YET
+    else:
+        state = Availability.CLOSED
+    return DayOffer(day, kind, state, min(prices, default=None), left)

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from shanmen.catalog.schemas import EVERY_WEEKDAY, LocalText, Priority, Weekdays, season_problems
 from shanmen.inventory import errors
-from shanmen.inventory.rules import SlotPlan, problem_with
+from shanmen.inventory.rules import SchedulePlan, SlotPlan, problem_with
 from shanmen.kit.errors import DomainError
 
 MOST_SLOTS_A_DAY = 200
@@ -58,6 +58,17 @@ class ScheduleSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def plans(self) -> tuple[SlotPlan, ...]:
         """Its slots as the rules read them."""
         return tuple(SlotPlan(slot.starts, slot.ends, slot.capacity) for slot in self.slots)
+
+    def schedule_plan(self) -> SchedulePlan:
+        """As the rules read it."""
+        return SchedulePlan(
+            self.date_from,
+            self.date_until,
+            self.weekdays,
+            self.day_kind,
+            self.priority,
+            self.plans(),
+        )
 
 
 class DrawSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

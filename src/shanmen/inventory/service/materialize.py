@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from shanmen.catalog.queries import current_catalog
 from shanmen.db.session import Session
-from shanmen.inventory.rules import NewSlot, SchedulePlan, SlotUpdate
+from shanmen.inventory.rules import SchedulePlan
 from shanmen.inventory.service.planning import (
     CapChange,
     PoolPlan,
@@ -27,6 +27,7 @@ from shanmen.inventory.service.planning import (
     summary,
     waiting,
 )
+from shanmen.inventory.service.reconcile import NewSlot, SlotUpdate
 from shanmen.kit import clock, ids
 
 LOCK_POOLS = text(

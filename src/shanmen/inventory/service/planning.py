@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -13,17 +13,16 @@ from shanmen.catalog.rules import Catalog
 from shanmen.db.session import Session
 from shanmen.inventory import errors
 from shanmen.inventory.models import Pool, Schedule, TypeCap
-from shanmen.inventory.rules import (
+from shanmen.inventory.queries import schedule_view
+from shanmen.inventory.rules import SchedulePlan, slots_on
+from shanmen.inventory.service.reconcile import (
     CapState,
     ExistingSlot,
     NewSlot,
     Reconciliation,
-    SchedulePlan,
-    SlotPlan,
     SlotUpdate,
     cap_capacity,
     reconcile,
-    slots_on,
 )
 from shanmen.kit import clock
 from shanmen.sites import queries as sites
@@ -122,7 +121,7 @@ async def pool_plans(session: Session, *, pool_ids: Collection[UUID]) -> dict[UU
         .execution_options(populate_existing=True)
     )
     for schedule in schedules:
-        pools[schedule.pool_id].schedules.append(schedule_plan(schedule))
+        pools[schedule.pool_id].schedules.append(schedule_view(schedule).plan)
     caps = await session.execute(
         select(TypeCap.pool_id, TypeCap.ticket_type_id, TypeCap.capacity).where(
             TypeCap.tenant_id == tenant, TypeCap.pool_id.in_(pool_ids)
@@ -131,25 +130,6 @@ async def pool_plans(session: Session, *, pool_ids: Collection[UUID]) -> dict[UU
     for pool_id, ticket_type_id, capacity in caps:
         pools[pool_id].caps[str(ticket_type_id)] = capacity
     return pools
-
-
-def schedule_plan(schedule: Schedule) -> SchedulePlan:
-    """A schedule's row as the rules read it."""
-    return SchedulePlan(
-        schedule.date_from,
-        schedule.date_until,
-        schedule.weekdays,
-        schedule.day_kind,
-        schedule.priority,
-        tuple(
-            SlotPlan(
-                time.fromisoformat(slot["starts"]),
-                time.fromisoformat(slot["ends"]),
-                slot["capacity"],
-            )
-            for slot in schedule.slots
-        ),
-    )
 
 
 async def existing_slots(

@@ -10,6 +10,7 @@ from shanmen.db.session import Session
 from shanmen.inventory.errors import SlotNotFound, SoldOut
 from shanmen.inventory.queries import by_day, slots_between, slots_by_id
 from shanmen.inventory.rules import SlotState, companion_slot
+from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
 from shanmen.orders.service.prepare import Prepared, PreparedTicket
 
@@ -65,6 +66,7 @@ def _complete(
                 (c for c in candidates.get(main.day, ()) if c.pool_id == draw.pool_id),
                 need=draw.quantity,
                 ticket_type_id=ticket.kind.id,
+                now=clock.now(),
             )
             if found is None:
                 raise SoldOut(field=f"tickets.{index}.slot_id", left=0)
