@@ -1,0 +1,161 @@
+"""Admission for devices and integrators: ``/api/v1/admissions`` and ``/api/v1/lanes``."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, get, post
+from litestar.di import NamedDependency
+from msgspec import Struct
+
+from shanmen.admission import queries, service
+from shanmen.admission.coalesce import submit
+from shanmen.admission.queries import LaneView
+from shanmen.admission.say import texts
+from shanmen.admission.schemas import (
+    Batch,
+    DecisionView,
+    OverrideRequest,
+    ScanRequest,
+    UndoRequest,
+)
+from shanmen.db.session import Unit
+from shanmen.kit.errors import DomainError
+from shanmen.sites.access import requires
+from shanmen.sites.queries import ApiCaller
+from shanmen.web.i18n import Locale
+from shanmen.web.problems import problem_of
+from shanmen.web.render import locale_of
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class Told(DecisionView, frozen=True, kw_only=True):
+    """A decision with its sentences, in the language of ``Accept-Language``."""
+
+    sentence: str
+    """For the guard."""
+    tell: str
+    """For the visitor; empty when admitted."""
+
+
+class BatchItem(Struct, frozen=True, omit_defaults=True):
+    """One outcome of a batch: a decision, or the problem with the request."""
+
+    scan_id: UUID
+    decision: Told | None = None
+    problem: dict[str, Any] | None = None
+
+
+class BatchAnswer(Struct, frozen=True):
+    """Outcomes in the order of the scans."""
+
+    outcomes: list[BatchItem]
+
+
+class Lanes(Struct, frozen=True):
+    """All lanes that the key may see."""
+
+    lanes: list[LaneView]
+
+
+def told(view: DecisionView, locale: Locale) -> Told:
+    """Add the sentences."""
+    sentence, tell = texts(view, locale)
+    return Told(**msgspec.structs.asdict(view), sentence=sentence, tell=tell)
+
+
+@post(
+    "/api/v1/admissions",
+    guards=[requires("admission.scan")],
+    status_code=200,
+    tags=["Admission"],
+    summary="Decide one scan",
+)
+async def admit(data: ScanRequest, request: AnyRequest, caller: NamedDependency[ApiCaller]) -> Told:
+    """Admit or refuse. The same `scan_id` gets the same decision again and changes nothing."""
+    scan = msgspec.structs.replace(data, staff=data.staff or caller.name)
+    view = await submit(request, tenant_id=caller.tenant_id, scan=scan)
+    return told(view, locale_of(request))
+
+
+@post(
+    "/api/v1/admissions/batch",
+    guards=[requires("admission.scan")],
+    status_code=200,
+    tags=["Admission"],
+    summary="Decide many scans in their order",
+)
+async def admit_batch(
+    data: Batch,
+    request: AnyRequest,
+    unit: NamedDependency[Unit],
+    caller: NamedDependency[ApiCaller],
+) -> BatchAnswer:
+    """All in one transaction; a request that cannot be a scan leaves its neighbours alone."""
+    locale = locale_of(request)
+    scans = [msgspec.structs.replace(s, staff=s.staff or caller.name) for s in data.scans]
+    outcomes = await unit(service.admit, scans=scans)
+    return BatchAnswer(
+        [
+            BatchItem(scan.scan_id, problem=problem_of(outcome, locale).body())
+            if isinstance(outcome, DomainError)
+            else BatchItem(scan.scan_id, decision=told(outcome, locale))
+            for scan, outcome in zip(scans, outcomes, strict=True)
+        ]
+    )
+
+
+@get(
+    "/api/v1/admissions/{scan_id:uuid}",
+    guards=[requires("admission.scan")],
+    tags=["Admission"],
+    summary="Read a scan's decision",
+)
+async def read(scan_id: UUID, request: AnyRequest, unit: NamedDependency[Unit]) -> Told:
+    """What was decided for a scan, and what became of it."""
+    return told(await unit(queries.scan, scan_id=scan_id), locale_of(request))
+
+
+@post(
+    "/api/v1/admissions/{scan_id:uuid}/override",
+    guards=[requires("admission.override")],
+    status_code=200,
+    tags=["Admission"],
+    summary="Let in all the same",
+)
+async def override(
+    scan_id: UUID, data: OverrideRequest, request: AnyRequest, unit: NamedDependency[Unit]
+) -> Told:
+    """Admit persons whom a scan refused; the reason is kept in the audit log."""
+    view = await unit(service.override, scan_id=scan_id, persons=data.persons, reason=data.reason)
+    return told(view, locale_of(request))
+
+
+@post(
+    "/api/v1/admissions/{scan_id:uuid}/undo",
+    guards=[requires("admission.override")],
+    status_code=200,
+    tags=["Admission"],
+    summary="Take an admission back",
+)
+async def undo(
+    scan_id: UUID, data: UndoRequest, request: AnyRequest, unit: NamedDependency[Unit]
+) -> Told:
+    """The persons may enter again; both facts stay on record."""
+    view = await unit(service.undo, scan_id=scan_id, reason=data.reason)
+    return told(view, locale_of(request))
+
+
+@get(
+    "/api/v1/lanes",
+    guards=[requires("admission.scan")],
+    tags=["Admission"],
+    summary="List the lanes",
+)
+async def lanes(unit: NamedDependency[Unit]) -> Lanes:
+    """All lanes with their entrance, zone and site, closed ones too."""
+    return Lanes(list(await unit(queries.lanes)))
+
+
+routes: list[Any] = [admit, admit_batch, read, override, undo, lanes]

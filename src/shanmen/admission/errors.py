@@ -1,0 +1,101 @@
+"""What the gate's use cases refuse; a refused visitor is a decision, not an error."""
+
+from shanmen.kit.errors import DomainError
+
+
+class LaneUnknown(DomainError):
+    """There is no such lane."""
+
+    code = "admission.lane_unknown"
+    status = 404
+
+
+class EntranceUnknown(DomainError):
+    """There is no such entrance."""
+
+    code = "admission.entrance_unknown"
+    status = 404
+
+
+class SiteUnknown(DomainError):
+    """There is no such site, or it has no entrance."""
+
+    code = "admission.site_unknown"
+    status = 404
+
+
+class ScanUnknown(DomainError):
+    """No scan has this id."""
+
+    code = "admission.scan_unknown"
+    status = 404
+
+
+class NothingScanned(DomainError):
+    """The scan is empty."""
+
+    code = "admission.nothing_scanned"
+    status = 422
+
+
+class NotRefused(DomainError):
+    """The scan was admitted; there is nothing to override."""
+
+    code = "admission.not_refused"
+    status = 409
+
+
+class CannotOverride(DomainError):
+    """Without a paid ticket nobody can be let in by override."""
+
+    code = "admission.cannot_override"
+    status = 409
+
+
+class NotAdmitted(DomainError):
+    """The scan was refused; there is nothing to undo."""
+
+    code = "admission.not_admitted"
+    status = 409
+
+
+class UndoTooLate(DomainError):
+    """Admissions are undone on their own day only."""
+
+    code = "admission.undo_too_late"
+    status = 409
+
+
+class ReasonMissing(DomainError):
+    """An override or an undo needs a reason in words."""
+
+    code = "admission.reason_missing"
+    status = 422
+
+
+class TooManyPersons(DomainError):
+    """More persons than the ticket's party; ``params``: ``limit``."""
+
+    code = "admission.too_many_persons"
+    status = 422
+
+
+class BadDirection(DomainError):
+    """A lane is passed in, out or both ways."""
+
+    code = "admission.bad_direction"
+    status = 422
+
+
+class NoLaneNumberLeft(DomainError):
+    """An entrance has so many lanes already; ``params``: ``limit``."""
+
+    code = "admission.no_lane_number_left"
+    status = 409
+
+
+class OutOfRange(DomainError):
+    """A setting lies outside its range; ``params``: ``low``, ``high``."""
+
+    code = "admission.out_of_range"
+    status = 422

@@ -1,0 +1,203 @@
+"""Lanes and the rules at the gate, in the console."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from msgspec import Struct
+
+from shanmen.admission import queries, service
+from shanmen.admission.queries import Counts
+from shanmen.db.session import Unit
+from shanmen.kit import clock
+from shanmen.kit.errors import DomainError
+from shanmen.sites.access import NavEntry, current_site, requires
+from shanmen.sites.queries import SignedIn, SiteContext
+from shanmen.web.forms import Form
+from shanmen.web.render import NavItem, page, redirect
+
+AnyRequest = Request[Any, Any, Any]
+PATH = "/console/lanes"
+
+NAV = [
+    NavEntry(NavItem("lanes", "admission.lanes.nav", PATH, "gate"), ("sites.edit",), 82),
+]
+
+
+class Bilingual(Struct, kw_only=True):
+    """A name typed in both languages."""
+
+    zh: str = ""
+    en: str = ""
+
+    def names(self) -> dict[str, str]:
+        """The name as it is stored."""
+        return {"zh-CN": self.zh, "en": self.en}
+
+
+class NewLane(Struct, kw_only=True):
+    """The form for a new lane."""
+
+    entrance_id: UUID
+    name: Bilingual
+    direction: Literal["in", "out", "both"] = "in"
+
+
+class LaneForm(Struct, kw_only=True):
+    """The form for an existing lane."""
+
+    name: Bilingual
+    direction: Literal["in", "out", "both"]
+
+
+class PolicyForm(Struct, kw_only=True):
+    """The form for a site's rules at the gate."""
+
+    grace_before_minutes: int
+    grace_after_minutes: int
+    repeat_seconds: int
+
+
+@get(PATH, guards=[requires("sites.edit")], include_in_schema=False)
+async def show(
+    request: AnyRequest, unit: NamedDependency[Unit], staff: NamedDependency[SignedIn]
+) -> Response[bytes]:
+    """Lanes, who is inside, and the rules."""
+    return await _show(request, unit, current_site(request, staff))
+
+
+async def _show(
+    request: AnyRequest,
+    unit: Unit,
+    site: SiteContext | None,
+    *,
+    form: Form | None = None,
+    rules: Form | None = None,
+    status: int = 200,
+) -> Response[bytes]:
+    if site is None:
+        return page(request, "admission/lanes.html", site=None, lanes=(), entrances=[])
+    day = clock.today(site.timezone)
+    policy = await unit(queries.policy_of, site_id=site.site_id)
+    counts = await unit(queries.counts_by_lane, site_id=site.site_id, day=day)
+    return page(
+        request,
+        "admission/lanes.html",
+        status=status,
+        site=site,
+        lanes=await unit(queries.lanes, site_id=site.site_id),
+        counts=counts,
+        nothing=Counts(),
+        inside=await unit(queries.inside, site_id=site.site_id, day=day),
+        entrances=[
+            place
+            for place in (await unit(queries.all_places)).values()
+            if place.site_id == site.site_id
+        ],
+        form=form or Form.blank({"direction": "in"}),
+        rules=rules or Form.blank(policy.facts()),
+    )
+
+
+@post(PATH, guards=[requires("sites.edit")], include_in_schema=False)
+async def create(
+    request: AnyRequest, unit: NamedDependency[Unit], staff: NamedDependency[SignedIn]
+) -> Response[bytes]:
+    """Add a lane."""
+    form = await Form.read(request)
+    try:
+        wish = form.into(NewLane)
+        await unit(
+            service.create_lane,
+            entrance_id=wish.entrance_id,
+            name=wish.name.names(),
+            direction=wish.direction,
+        )
+    except DomainError as error:
+        site = current_site(request, staff)
+        return await _show(request, unit, site, form=_with(form, error), status=error.status)
+    return redirect(request, PATH, flash="admission.lanes.added")
+
+
+@get(PATH + "/{lane_id:uuid}", guards=[requires("sites.edit")], include_in_schema=False)
+async def edit(lane_id: UUID, request: AnyRequest, unit: NamedDependency[Unit]) -> Response[bytes]:
+    """One lane's form."""
+    lane = await unit(queries.lane, lane_id=lane_id)
+    name = {"zh": lane.name.get("zh-CN", ""), "en": lane.name.get("en", "")}
+    form = Form.blank({"name": name, "direction": lane.direction})
+    return page(request, "admission/lane.html", lane=lane, form=form)
+
+
+@post(PATH + "/{lane_id:uuid}", guards=[requires("sites.edit")], include_in_schema=False)
+async def change(
+    lane_id: UUID, request: AnyRequest, unit: NamedDependency[Unit]
+) -> Response[bytes]:
+    """Rename or turn a lane."""
+    form = await Form.read(request)
+    try:
+        wish = form.into(LaneForm)
+        await unit(
+            service.change_lane,
+            lane_id=lane_id,
+            name=wish.name.names(),
+            direction=wish.direction,
+        )
+    except DomainError as error:
+        lane = await unit(queries.lane, lane_id=lane_id)
+        return page(
+            request,
+            "admission/lane.html",
+            status=error.status,
+            lane=lane,
+            form=_with(form, error),
+        )
+    return redirect(request, PATH, flash="admission.lanes.saved")
+
+
+@post(PATH + "/{lane_id:uuid}/open", guards=[requires("sites.edit")], include_in_schema=False)
+async def open_lane(
+    lane_id: UUID, request: AnyRequest, unit: NamedDependency[Unit]
+) -> Response[bytes]:
+    """Open a lane again."""
+    await unit(service.change_lane, lane_id=lane_id, active=True)
+    return redirect(request, PATH, flash="admission.lanes.lane_opened")
+
+
+@post(PATH + "/{lane_id:uuid}/close", guards=[requires("sites.edit")], include_in_schema=False)
+async def close_lane(
+    lane_id: UUID, request: AnyRequest, unit: NamedDependency[Unit]
+) -> Response[bytes]:
+    """Close a lane; every scan there is refused until it is opened again."""
+    await unit(service.change_lane, lane_id=lane_id, active=False)
+    return redirect(request, PATH, flash="admission.lanes.lane_closed")
+
+
+@post("/console/gate-rules", guards=[requires("sites.edit")], include_in_schema=False)
+async def rules(
+    request: AnyRequest, unit: NamedDependency[Unit], staff: NamedDependency[SignedIn]
+) -> Response[bytes]:
+    """Set the rules at the gate of the site that the page is about."""
+    site = current_site(request, staff)
+    form = await Form.read(request)
+    try:
+        wish = form.into(PolicyForm)
+        await unit(
+            service.set_policy,
+            site_id=site.site_id if site else UUID(int=0),
+            grace_before_minutes=wish.grace_before_minutes,
+            grace_after_minutes=wish.grace_after_minutes,
+            repeat_seconds=wish.repeat_seconds,
+        )
+    except DomainError as error:
+        return await _show(request, unit, site, rules=form.with_error(error), status=error.status)
+    return redirect(request, PATH, flash="admission.lanes.saved")
+
+
+def _with(form: Form, error: DomainError) -> Form:
+    if error.field:
+        error.field = error.field.replace("zh-CN", "zh")
+    return form.with_error(error)
+
+
+routes: list[Any] = [show, create, edit, change, open_lane, close_lane, rules]

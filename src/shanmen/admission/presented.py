@@ -1,0 +1,87 @@
+"""Recognising what was presented at a gate: a ticket's code, a document number, a short number.
+
+Scanners are keyboards, and keyboards have caps lock and input methods: letters may come in the
+wrong case and digits full-width. Both are put right before anything is read.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from shanmen.admission.rules import Code
+from shanmen.admission.schemas import ScanRequest
+from shanmen.kit import documents, ids
+from shanmen.kit.crypto import Keyring
+from shanmen.tickets import token
+from shanmen.tickets.gate import document_indexes
+from shanmen.tickets.token import TicketBody
+
+SHORT_NUMBER = re.compile(r"([0-9]{6}[0-9A-HJKMNP-TV-Z]{10})([0-9]{1,3})")
+"""An order's number (`ids.order_number`) and the ticket's number within it."""
+EIGHTEEN = re.compile(r"[0-9]{17}[0-9X]")
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a scan presents, as far as it can be read without the database."""
+
+    code: Code
+    body: TicketBody | None = None
+    """What a signed code says."""
+    tail: str | None = None
+    """The part of a signed code that changes."""
+    number: tuple[str, int] | None = None
+    """Order number and the ticket's number within the order."""
+    documents: tuple[int, ...] = ()
+    """Blind indexes that the shown document may have."""
+    shows_document: bool = False
+    empty: bool = False
+
+
+def recognise(
+    scan: ScanRequest, *, keyring: Keyring, keys: Mapping[int, Ed25519PublicKey]
+) -> Presented:
+    """Read one scan; nothing is looked up."""
+    text = scan.code.strip()
+    shows = bool(scan.document.strip())
+    shown = document_indexes(scan.document, keyring=keyring) if shows else ()
+    if not text:
+        code = Code.DOCUMENT if shown else Code.UNREADABLE
+        return Presented(code, documents=shown, shows_document=shows, empty=not shows)
+    if scan.kind == "code" or (scan.kind == "auto" and token.looks_like_token(text)):
+        return _read_code(text, keys, shown, shows=shows)
+    number = short_number(text) if scan.kind != "document" else None
+    if number is not None:
+        return Presented(Code.TYPED, number=number, documents=shown, shows_document=shows)
+    if scan.kind != "number":
+        found = document_indexes(text, keyring=keyring)
+        if found:
+            return Presented(Code.DOCUMENT, documents=found, shows_document=True)
+    return Presented(Code.UNREADABLE, documents=shown, shows_document=shows)
+
+
+def short_number(text: str) -> tuple[str, int] | None:
+    """Read a ticket's short number as somebody typed it, with or without its hyphen.
+
+    Eighteen digits that are a valid ID number are taken for one, unless there is a hyphen.
+    """
+    number = documents.normalise(text)
+    if "-" not in text and EIGHTEEN.fullmatch(number):
+        return None
+    found = SHORT_NUMBER.fullmatch(ids.normalise(number))
+    return (found[1], int(found[2])) if found else None
+
+
+def _read_code(
+    text: str, keys: Mapping[int, Ed25519PublicKey], shown: tuple[int, ...], *, shows: bool
+) -> Presented:
+    try:
+        _, tail = token.split(text)
+        body = token.verify(text, keys)
+    except (token.TokenBadSignature, token.TokenUnknownKey):
+        return Presented(Code.FORGED, documents=shown, shows_document=shows)
+    except (token.TokenMalformed, token.TokenVersion):
+        return Presented(Code.UNREADABLE, documents=shown, shows_document=shows)
+    return Presented(Code.STATIC, body=body, tail=tail, documents=shown, shows_document=shows)

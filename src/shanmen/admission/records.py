@@ -1,0 +1,218 @@
+"""Scans as rows: writing many at once, finding them again, and what a gate is told of one."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shanmen.admission.rules import NOT_OVERRIDABLE
+from shanmen.admission.schemas import DecisionView
+from shanmen.catalog.rules import TicketTypeInfo
+from shanmen.db.pipeline import Statement, columns
+from shanmen.kit.crypto import Keyring
+from shanmen.sites.places import Place
+from shanmen.tickets.gate import GateHolder, GateTicket, masked_names
+
+Rows = Iterable[Sequence[Any]]
+
+REMEMBER_INSIDE = timedelta(hours=20)
+"""Whoever is inside came in within this long: parks close at night."""
+LONGEST_REPEAT = timedelta(hours=1)
+FALLBACK_TIMEZONE = "Asia/Shanghai"
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRecord:
+    """A row of the table of scans, without its tenant."""
+
+    id: UUID
+    at: datetime
+    day: date
+    site_id: UUID
+    entrance_id: UUID
+    lane_id: UUID
+    direction: str
+    method: str
+    ticket_id: UUID | None
+    ticket_type_id: UUID | None
+    slot_id: UUID | None
+    outcome: str
+    reason: str
+    persons: int
+    persons_left: int
+    details: dict[str, Any]
+    document_index: int | None
+    staff_label: str
+    override_by: str | None = None
+    override_reason: str | None = None
+    undone_at: datetime | None = None
+    undone_by: str | None = None
+    undo_reason: str | None = None
+
+
+COLUMNS = ", ".join(field.name for field in fields(ScanRecord))
+WRITTEN = 18
+"""The columns that a scan is written with; the rest come with an override or an undo."""
+
+INSERT = f"""
+INSERT INTO scan (tenant_id, {", ".join(field.name for field in fields(ScanRecord)[:WRITTEN])})
+SELECT %s, t.* FROM unnest(%s::uuid[], %s::timestamptz[], %s::date[], %s::uuid[], %s::uuid[],
+    %s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[],
+    %s::smallint[], %s::smallint[], %s::jsonb[], %s::bigint[], %s::text[]) AS t
+"""  # noqa: S608 - our own column names
+
+BY_ID = f"""
+SELECT {COLUMNS} FROM scan WHERE tenant_id = %s AND id = ANY(%s)
+"""  # noqa: S608 - our own column names
+
+LOCK_ONE = f"""
+SELECT {COLUMNS} FROM scan WHERE tenant_id = %s AND id = %s FOR NO KEY UPDATE
+"""  # noqa: S608 - our own column names
+
+OF_LANE = f"""
+SELECT {COLUMNS} FROM scan WHERE tenant_id = %s AND lane_id = %s AND at >= %s
+ORDER BY at DESC LIMIT %s
+"""  # noqa: S608 - our own column names
+
+HISTORY = """
+SELECT t.id, entered.at, entered.entrance_id, coalesce(passed.inside, 0)
+FROM unnest(%(ids)s::uuid[]) AS t(id)
+LEFT JOIN LATERAL (
+    SELECT s.at, s.entrance_id FROM scan s
+    WHERE s.tenant_id = %(tenant)s AND s.ticket_id = t.id AND s.persons > 0
+      AND s.direction = 'in' AND s.undone_at IS NULL
+    ORDER BY s.at DESC LIMIT 1
+) AS entered ON true
+LEFT JOIN LATERAL (
+    SELECT sum(CASE s.direction WHEN 'in' THEN s.persons ELSE -s.persons END) AS inside
+    FROM scan s
+    WHERE s.tenant_id = %(tenant)s AND s.ticket_id = t.id AND s.persons > 0
+      AND s.undone_at IS NULL AND s.at >= %(since)s
+) AS passed ON true
+"""
+
+DOCUMENT_HISTORY = """
+SELECT document_index, max(at) FROM scan
+WHERE tenant_id = %s AND ticket_id = ANY(%s) AND document_index = ANY(%s) AND persons > 0
+  AND direction = 'in' AND undone_at IS NULL AND at >= %s
+GROUP BY document_index
+"""
+
+OVERRIDE = """
+UPDATE scan SET outcome = 'admitted', persons = %s, persons_left = %s, override_by = %s,
+    override_reason = %s
+WHERE tenant_id = %s AND id = %s
+"""
+
+UNDO = """
+UPDATE scan SET undone_at = %s, undone_by = %s, undo_reason = %s WHERE tenant_id = %s AND id = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a ticket has been used for."""
+
+    entered_at: datetime | None = None
+    entrance_id: UUID | None = None
+    inside: int = 0
+
+
+def insert_statement(tenant_id: int, scans: Sequence[ScanRecord]) -> Statement:
+    """Write new scans."""
+    rows = []
+    for scan in scans:
+        row = [getattr(scan, field.name) for field in fields(ScanRecord)[:WRITTEN]]
+        row[DETAILS] = msgspec.json.encode(scan.details).decode()
+        rows.append(row)
+    return Statement(INSERT, (tenant_id, *columns(rows, WRITTEN)))
+
+
+DETAILS = [field.name for field in fields(ScanRecord)].index("details")
+
+
+def by_id_statement(tenant_id: int, ids: Iterable[UUID]) -> Statement:
+    """Find scans that were decided before; rows make `records`."""
+    return Statement(BY_ID, (tenant_id, sorted(ids)))
+
+
+def records(rows: Rows) -> dict[UUID, ScanRecord]:
+    """Scans by id, in the order of the rows."""
+    return {row[0]: ScanRecord(*row) for row in rows}
+
+
+def history_statement(tenant_id: int, ids: Iterable[UUID], *, now: datetime) -> Statement:
+    """Read what tickets have been used for; rows make `histories`."""
+    return Statement(
+        HISTORY, {"ids": sorted(ids), "tenant": tenant_id, "since": now - REMEMBER_INSIDE}
+    )
+
+
+def histories(rows: Rows) -> dict[UUID, History]:
+    """Histories by ticket."""
+    return {row[0]: History(*row[1:]) for row in rows}
+
+
+def document_history_statement(
+    tenant_id: int, ids: Iterable[UUID], indexes: Iterable[int], *, now: datetime
+) -> Statement:
+    """When documents were last admitted with one of these tickets; rows: index and instant."""
+    return Statement(
+        DOCUMENT_HISTORY, (tenant_id, sorted(ids), sorted(indexes), now - LONGEST_REPEAT)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What makes a view of a scan's row."""
+
+    tickets: Mapping[UUID, GateTicket]
+    holders: Mapping[UUID, tuple[GateHolder, ...]]
+    places: Mapping[UUID, Place]
+    types: Mapping[UUID, TicketTypeInfo]
+    keyring: Keyring
+
+    def view(self, scan: ScanRecord) -> DecisionView:
+        """What a gate is told of a scan; alike at the first time and when it is asked again."""
+        place = self.places.get(scan.entrance_id)
+        ticket = self.tickets.get(scan.ticket_id) if scan.ticket_id else None
+        kind = self.types.get(scan.ticket_type_id) if scan.ticket_type_id else None
+        people = self.holders.get(scan.ticket_id, ()) if scan.ticket_id else ()
+        return DecisionView(
+            scan_id=scan.id,
+            at=scan.at,
+            lane_id=scan.lane_id,
+            entrance_id=scan.entrance_id,
+            entrance_name=place.entrance_name if place else {},
+            timezone=place.timezone if place else FALLBACK_TIMEZONE,
+            direction=scan.direction,
+            method=scan.method,
+            outcome="admitted" if scan.outcome == "admitted" else "refused",
+            persons=scan.persons,
+            persons_left=scan.persons_left,
+            party_size=ticket.party_size if ticket else 0,
+            reason=scan.reason,
+            params=scan.details,
+            override_allowed=(
+                scan.outcome == "refused"
+                and ticket is not None
+                and scan.reason not in NOT_OVERRIDABLE
+            ),
+            ticket_id=scan.ticket_id,
+            ticket_number=ticket.short_number if ticket else "",
+            ticket_type_id=scan.ticket_type_id,
+            ticket_type=kind.name if kind else {},
+            audience=kind.audience if kind else "",
+            names=masked_names(people, keyring=self.keyring),
+            valid_from=ticket.valid_from if ticket else None,
+            valid_until=ticket.valid_until if ticket else None,
+            staff=scan.staff_label,
+            override_by=scan.override_by,
+            override_reason=scan.override_reason,
+            undone_at=scan.undone_at,
+            undone_by=scan.undone_by,
+            undo_reason=scan.undo_reason,
+        )

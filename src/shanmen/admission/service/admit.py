@@ -1,0 +1,169 @@
+"""Admitting many at once, in three round trips: find the tickets, lock and read, write.
+
+A scan is known by the id its device chose. That id is looked up only after the tickets are locked,
+so of two transactions with the same scan the second sees what the first wrote. Scans that lock no
+ticket (an unknown code) can still meet; then the database refuses the second row, and the whole
+transaction runs again and finds the first.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+
+from shanmen.admission import records
+from shanmen.admission.presented import Presented, recognise
+from shanmen.admission.queries import views_of
+from shanmen.admission.records import ScanRecord
+from shanmen.admission.schemas import DecisionView, ScanRequest
+from shanmen.admission.service.book import Book
+from shanmen.admission.service.lane_rows import (
+    lanes,
+    lanes_statement,
+    policies,
+    policies_statement,
+)
+from shanmen.catalog.queries import current_catalog
+from shanmen.db.pipeline import run
+from shanmen.db.session import Session
+from shanmen.kit import clock
+from shanmen.kit.errors import DomainError
+from shanmen.sites.places import places, places_statement
+from shanmen.tickets import gate
+from shanmen.tickets.keys import public_keys
+
+Outcome = DecisionView | DomainError
+
+
+async def admit_one(session: Session, *, scan: ScanRequest) -> DecisionView:
+    """Decide one scan; raises what `admit` returns as an error."""
+    outcome = (await admit(session, scans=[scan]))[0]
+    if isinstance(outcome, DomainError):
+        raise outcome
+    return outcome
+
+
+async def admit(session: Session, *, scans: Sequence[ScanRequest]) -> list[Outcome]:
+    """Decide many scans in this transaction, in their order; one outcome for each.
+
+    A scan that was decided before gets the same decision again and changes nothing. A request that
+    cannot be a scan (an unknown lane, nothing scanned) is answered with its error and leaves its
+    neighbours alone. The caller commits before it answers anybody.
+    """
+    now = clock.now()
+    keys = public_keys(session.keyring)
+    read = {scan.scan_id: recognise(scan, keyring=session.keyring, keys=keys) for scan in scans}
+    found = await _find(session, read.values(), now)
+    book, known = await _lock_and_read(session, scans, read, found, now)
+    fresh: dict[UUID, ScanRecord] = {}
+    errors: dict[UUID, DomainError] = {}
+    for scan in scans:
+        if scan.scan_id in known or scan.scan_id in fresh:
+            continue
+        decided = book.decide(scan, read[scan.scan_id])
+        if isinstance(decided, DomainError):
+            errors[scan.scan_id] = decided
+        else:
+            fresh[scan.scan_id] = decided
+    await _write(session, list(fresh.values()), book)
+    told = await _views(session, list(known.values()), list(fresh.values()), book)
+    views = {view.scan_id: view for view in told}
+    return [views.get(scan.scan_id) or errors[scan.scan_id] for scan in scans]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Which tickets the scans are about."""
+
+    by_document: Mapping[int, list[gate.Candidate]]
+    by_number: Mapping[tuple[str, int], UUID]
+
+
+async def _find(session: Session, read: Iterable[Presented], now: datetime) -> _Found:
+    read = list(read)
+    indexes = {index for p in read if p.code == "document" for index in p.documents}
+    numbers = {p.number for p in read if p.number is not None}
+    if not indexes and not numbers:
+        return _Found({}, {})
+    by_document, by_number = await run(
+        session,
+        [
+            gate.documents_statement(session.tenant_id, indexes, now=now),
+            gate.numbers_statement(session.tenant_id, numbers),
+        ],
+    )
+    return _Found(gate.candidates(by_document), gate.numbered(by_number))
+
+
+async def _lock_and_read(
+    session: Session,
+    scans: Sequence[ScanRequest],
+    read: Mapping[UUID, Presented],
+    found: _Found,
+    now: datetime,
+) -> tuple[Book, dict[UUID, ScanRecord]]:
+    tenant = session.tenant_id
+    ticket_ids = {p.body.ticket_id for p in read.values() if p.body is not None}
+    ticket_ids.update(found.by_number.values())
+    ticket_ids.update(c.ticket_id for several in found.by_document.values() for c in several)
+    indexes = {index for p in read.values() for index in p.documents}
+    rows = await run(
+        session,
+        [
+            gate.lock_statement(tenant, ticket_ids),
+            records.by_id_statement(tenant, [scan.scan_id for scan in scans]),
+            records.history_statement(tenant, ticket_ids, now=now),
+            records.document_history_statement(tenant, ticket_ids, indexes, now=now),
+            gate.holders_statement(tenant, ticket_ids),
+            lanes_statement(tenant, {scan.lane_id for scan in scans}),
+            policies_statement(tenant),
+            places_statement(tenant),
+        ],
+    )
+    book = Book(
+        now=now,
+        keyring=session.keyring,
+        tickets=gate.tickets(rows[0]),
+        histories=records.histories(rows[2]),
+        documents_admitted={row[0]: row[1] for row in rows[3]},
+        holders=gate.holders(rows[4]),
+        lanes=lanes(rows[5]),
+        policies=policies(rows[6]),
+        places=places(rows[7]),
+        by_document=found.by_document,
+        by_number=found.by_number,
+    )
+    return book, records.records(rows[1])
+
+
+async def _write(session: Session, fresh: Sequence[ScanRecord], book: Book) -> None:
+    if not fresh:
+        return
+    statements = [records.insert_statement(session.tenant_id, fresh)]
+    if book.uses:
+        statements.append(gate.use_statement(session.tenant_id, book.uses))
+    try:
+        await run(session, statements)
+    except psycopg.errors.UniqueViolation as error:
+        # Another transaction decided one of these scans meanwhile: run again and find it.
+        raise psycopg.errors.SerializationFailure("a scan was decided meanwhile") from error
+
+
+async def _views(
+    session: Session, known: Sequence[ScanRecord], fresh: Sequence[ScanRecord], book: Book
+) -> list[DecisionView]:
+    """Views of new scans from the book; of old ones too, if it holds their tickets."""
+    missing = [s for s in known if s.ticket_id is not None and s.ticket_id not in book.tickets]
+    absent = {scan.id for scan in missing}
+    catalog = await current_catalog(session)
+    from_book = records.Known(
+        tickets=book.tickets,
+        holders=book.holders,
+        places=book.places,
+        types=catalog.types,
+        keyring=session.keyring,
+    )
+    views = [from_book.view(scan) for scan in [*known, *fresh] if scan.id not in absent]
+    return views + await views_of(session, scans=missing)

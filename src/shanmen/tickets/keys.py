@@ -1,0 +1,35 @@
+"""The Ed25519 keys that sign a tenant's tickets, derived from the tenant's data key.
+
+Nothing is stored: who can open the tenant's data can sign its tickets, and nobody else. Each key
+has a small number that tokens carry, so that a later key can stand beside an earlier one.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from shanmen.kit.crypto import Keyring
+
+PURPOSE = "ticket-signing"
+CURRENT_KEY_ID = 1
+"""The key that signs new tickets."""
+KEY_IDS = (CURRENT_KEY_ID,)
+"""All keys whose tickets are accepted."""
+
+
+@lru_cache(maxsize=4096)
+def signing_key(keyring: Keyring) -> tuple[int, Ed25519PrivateKey]:
+    """The number and the private key that sign new tickets of the keyring's tenant."""
+    return CURRENT_KEY_ID, _private(keyring, CURRENT_KEY_ID)
+
+
+@lru_cache(maxsize=4096)
+def public_keys(keyring: Keyring) -> Mapping[int, Ed25519PublicKey]:
+    """The keys that a gate of the keyring's tenant accepts, by number."""
+    return MappingProxyType({key_id: _private(keyring, key_id).public_key() for key_id in KEY_IDS})
+
+
+def _private(keyring: Keyring, key_id: int) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(keyring.derive(PURPOSE, key_id))
