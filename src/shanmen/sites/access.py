@@ -8,8 +8,8 @@
 A route either has a guard :func:`requires` or is marked with :data:`PUBLIC`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -26,16 +26,19 @@ from shanmen.sites.passwords import Passwords
 from shanmen.sites.queries import ApiCaller, SignedIn, SiteContext
 from shanmen.sites.rules import PERMISSIONS
 from shanmen.sites.service import apikeys, auth
-from shanmen.web.render import web_of
+from shanmen.web.render import NavItem, web_of
 
 __all__ = [
     "DEPENDENCIES",
     "PUBLIC",
     "Access",
+    "NavEntry",
     "access_of",
     "actor_of",
     "current_site",
+    "ip_of",
     "login_address",
+    "navigation",
     "requires",
     "session_cookie",
 ]
@@ -134,7 +137,8 @@ def access_of(connection: Connection) -> Access:
     return found
 
 
-def _ip(connection: Connection) -> str:
+def ip_of(connection: Connection) -> str:
+    """The address that the request came from, as the server sees it."""
     return connection.client.host if connection.client else ""
 
 
@@ -183,8 +187,34 @@ def requires(*permissions: str) -> Guard:
     return guard
 
 
+@dataclass(frozen=True, slots=True)
+class NavEntry:
+    """An entry of the console's navigation and who sees it: whoever has one of `permissions`."""
+
+    item: NavItem
+    permissions: tuple[str, ...]
+    position: int
+
+
+def navigation(entries: Iterable[NavEntry], caller: object) -> list[NavItem]:
+    """The entries that a caller may use, in order of position; none for a visitor."""
+    if not isinstance(caller, SignedIn):
+        return []
+    return [
+        entry.item
+        for entry in sorted(entries, key=lambda entry: entry.position)
+        if not entry.permissions or caller.permissions.intersection(entry.permissions)
+    ]
+
+
 async def provide_site(request: Request[Any, Any, Any]) -> SiteContext:
-    """The site that the address of a visitor's page names."""
+    """The site that the address of a visitor's page names; elsewhere there is none.
+
+    Raises:
+        SiteUnknown: no site has that address.
+    """
+    if not request.scope["path"].startswith("/s/"):
+        raise errors.SiteUnknown
     return await access_of(request).site(str(request.path_params.get("slug", "")))
 
 
@@ -206,7 +236,7 @@ async def provide_caller(request: Request[Any, Any, Any]) -> ApiCaller:
 
 async def provide_unit(request: Request[Any, Any, Any]) -> Unit:
     """What runs use cases for this caller: as a visitor under ``/s/``, else as who they are."""
-    ip = _ip(request)
+    ip = ip_of(request)
     database: Database = request.app.state.database
     if request.scope["path"].startswith("/s/"):
         site = await provide_site(request)

@@ -202,3 +202,10 @@ class TextTooLong(DomainError):
 
     code = "sites.text_too_long"
     status = 422
+
+
+class PasswordsDiffer(DomainError):
+    """The new password was not repeated as it was."""
+
+    code = "sites.passwords_differ"
+    status = 422

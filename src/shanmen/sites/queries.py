@@ -1,9 +1,9 @@
 """Reads of tenants, sites, places, staff, roles, sessions and keys."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
@@ -22,6 +22,11 @@ from shanmen.sites.models import (
     Tenant,
     Zone,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+V = TypeVar("V", bound="DataclassInstance")
 
 DEFAULT_TIMEZONE = "Asia/Shanghai"
 
@@ -217,19 +222,12 @@ async def site(session: Session, *, slug: str) -> SiteView:
 
 def site_view(row: Site) -> SiteView:
     """A row as its reader gets it."""
-    return SiteView(
-        id=row.id,
-        number=row.number,
-        slug=row.slug,
-        name=row.name,
-        intro=row.intro,
-        notice=row.notice,
-        timezone=row.timezone,
-        phone=row.phone,
-        address=row.address,
-        opening_hours=row.opening_hours,
-        records=row.records,
-    )
+    return _view(SiteView, row)
+
+
+def _view(kind: type[V], row: object) -> V:
+    """A dataclass of the row's columns of the same names."""
+    return kind(**{field.name: getattr(row, field.name) for field in fields(kind)})
 
 
 async def zones(session: Session, *, site_id: UUID) -> tuple[ZoneView, ...]:
@@ -239,7 +237,7 @@ async def zones(session: Session, *, site_id: UUID) -> tuple[ZoneView, ...]:
         .where(Zone.tenant_id == session.tenant_id, Zone.site_id == site_id)
         .order_by(Zone.number)
     )
-    return tuple(ZoneView(row.id, row.site_id, row.number, row.name) for row in rows.scalars())
+    return tuple(_view(ZoneView, row) for row in rows.scalars())
 
 
 async def entrances(session: Session, *, site_id: UUID) -> tuple[EntranceView, ...]:
@@ -254,7 +252,7 @@ async def entrances(session: Session, *, site_id: UUID) -> tuple[EntranceView, .
 
 def entrance_view(row: Entrance) -> EntranceView:
     """A row as its reader gets it."""
-    return EntranceView(row.id, row.site_id, row.zone_id, row.number, row.name, row.active)
+    return _view(EntranceView, row)
 
 
 async def roles(session: Session) -> tuple[RoleView, ...]:
@@ -325,18 +323,7 @@ async def living_sessions(
     if staff_ids is not None:
         query = query.where(StaffSession.staff_id.in_(staff_ids))
     rows = await session.execute(query.order_by(StaffSession.last_seen_at.desc()))
-    return tuple(
-        SessionView(
-            id=row.id,
-            staff_id=row.staff_id,
-            ip=row.ip,
-            user_agent=row.user_agent,
-            created_at=row.created_at,
-            last_seen_at=row.last_seen_at,
-            expires_at=row.expires_at,
-        )
-        for row in rows.scalars()
-    )
+    return tuple(_view(SessionView, row) for row in rows.scalars())
 
 
 async def api_keys(session: Session) -> tuple[ApiKeyView, ...]:
@@ -351,17 +338,7 @@ async def api_keys(session: Session) -> tuple[ApiKeyView, ...]:
 
 def api_key_view(row: ApiKey) -> ApiKeyView:
     """A row as its reader gets it."""
-    return ApiKeyView(
-        id=row.id,
-        name=row.name,
-        hint=row.hint,
-        channel=row.channel,
-        permissions=tuple(row.permissions),
-        created_at=row.created_at,
-        created_by=row.created_by,
-        last_used_at=row.last_used_at,
-        revoked_at=row.revoked_at,
-    )
+    return replace(_view(ApiKeyView, row), permissions=tuple(row.permissions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,3 +387,13 @@ class ApiCaller:
     def may(self, permission: str) -> bool:
         """Whether the key has the permission."""
         return permission in self.permissions
+
+
+async def site_timezone(session: Session, site_id: UUID) -> str:
+    """The IANA name of a site's time zone; raises SiteUnknown."""
+    zone = await session.scalar(
+        select(Site.timezone).where(Site.tenant_id == session.tenant_id, Site.id == site_id)
+    )
+    if zone is None:
+        raise errors.SiteUnknown
+    return zone

@@ -171,8 +171,12 @@ _FEWEST_CHARACTERS = 4
 
 
 def normalise_password(password: str) -> str:
-    """The password as it is hashed: the same letters typed on another keyboard are the same."""
-    return unicodedata.normalize("NFC", password)
+    """The password as it is hashed.
+
+    The same letters typed on another keyboard are the same, and a space around them, which comes
+    from copying, does not count.
+    """
+    return unicodedata.normalize("NFC", password.strip())
 
 
 def check_password(password: str, *, login: str, field: str = "password") -> None:
