@@ -1,12 +1,15 @@
 """A small application that shows everything the kit has; for tests and for looking at."""
 
+import asyncio
 import datetime as dt
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from shanmen.kit.errors import BadInput, DomainError, NotSignedIn, Overloaded
 from shanmen.web.calendar import CalendarDay, CalendarMonth, month_grid
@@ -94,6 +97,18 @@ async def gate(request: Request[Any, Any, Any], kind: FromPath[str]) -> Response
     )
 
 
+@get("/events")
+async def events() -> ServerSentEvent:
+    """Send figures for the console, as a live page gets them."""
+
+    async def figures() -> AsyncIterator[ServerSentEventMessage]:
+        yield ServerSentEventMessage(event="admitted", data="12,848")
+        yield ServerSentEventMessage(event="figures", data='{"inside": "6,321"}')
+        await asyncio.sleep(30)
+
+    return ServerSentEvent(figures())
+
+
 @get("/login")
 async def login(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Show the plain layout."""
@@ -147,5 +162,5 @@ def make_app(*, secure: bool = False) -> Litestar:
             f"/login?next={request.url.path}" if request.url.path.startswith("/console") else None
         ),
     )
-    handlers = [visitor, console, gate, login, form_page, fail, api_order, api_query]
+    handlers = [visitor, console, events, gate, login, form_page, fail, api_order, api_query]
     return Litestar(handlers, plugins=[WebPlugin(config)])

@@ -89,3 +89,18 @@ def test_a_second_tap_does_not_send_twice(page: Page, kitchen_url: str):
     with page.expect_navigation():
         page.locator("button[type=submit]").dblclick()
     assert len(sent) == 1
+
+
+def test_figures_follow_a_stream(page: Page, kitchen_url: str):
+    page.goto(f"{kitchen_url}/console")
+    expect(page.locator("[data-live=admitted]")).to_have_text("12,848")
+    expect(page.locator("[data-live=inside]")).to_have_text("6,321")
+
+
+def test_what_htmx_brings_works_too_and_its_failure_is_said(page: Page, kitchen_url: str):
+    page.goto(f"{kitchen_url}/console?lang=en")
+    page.evaluate("htmx.ajax('GET', '/raise/domain', '.console-head')")
+    expect(page.locator("#flash [role=alert]")).to_be_visible()
+    page.context.set_offline(True)
+    page.evaluate("htmx.ajax('GET', '/console', '.console-head').catch(() => {})")
+    expect(page.locator("#flash")).to_contain_text("nothing was sent")

@@ -1,6 +1,6 @@
 // What every page may use. Each part only improves something that works without it.
 
-for (const stepper of document.querySelectorAll("[data-stepper]")) {
+function stepperWorks(stepper) {
   const input = stepper.querySelector("input");
   const buttons = [...stepper.querySelectorAll("[data-step]")];
   const bound = (name, fallback) => (input[name] === "" ? fallback : Number(input[name]));
@@ -25,10 +25,24 @@ for (const stepper of document.querySelectorAll("[data-stepper]")) {
   refresh();
 }
 
-for (const button of document.querySelectorAll("[data-copy]")) {
-  if (!navigator.clipboard) continue;
-  button.hidden = false;
+function improve(root) {
+  for (const stepper of root.querySelectorAll("[data-stepper]:not(.stepper-live)")) stepperWorks(stepper);
+  // Browsers offer the clipboard over HTTPS alone.
+  if (navigator.clipboard) for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
 }
+
+improve(document);
+document.addEventListener("htmx:load", (event) => improve(event.target));
+
+// htmx says nothing by itself when the network is gone.
+document.addEventListener("htmx:sendError", () => {
+  const flash = document.getElementById("flash");
+  const notice = document.createElement("div");
+  notice.className = "notice notice-bad";
+  notice.textContent = flash.dataset.offline;
+  flash.replaceChildren(notice);
+  flash.scrollIntoView();
+});
 
 document.addEventListener("click", async (event) => {
   const opener = event.target.closest("[data-dialog]");
