@@ -208,7 +208,8 @@ def request_message(method: str, target: str, timestamp: str, nonce: str, body: 
 
 def answer_message(timestamp: str, nonce: str, body: bytes) -> bytes:
     """Build what the provider signs: its answers and its callbacks alike."""
-    return f"{timestamp}\n{nonce}\n".encode() + body + b"\n"
+    # A header may hold bytes that are no text; they make a wrong signature, not a crash.
+    return f"{timestamp}\n{nonce}\n".encode(errors="surrogatepass") + body + b"\n"
 
 
 def authorization_header(

@@ -4,6 +4,7 @@ from datetime import date
 
 import msgspec
 from litestar import Response, Router, get, post
+from litestar.params import FromPath
 
 from shanmen.payments.providers import sandbox_wire as wire
 from shanmen.payments.standin.bank import Refused
@@ -31,7 +32,7 @@ async def create_transaction(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/transactions/out-trade-no/{number:str}")
-async def query_transaction(request: AnyRequest, number: str) -> Response[bytes]:
+async def query_transaction(request: AnyRequest, number: FromPath[str]) -> Response[bytes]:
     """Tell what became of a transaction."""
 
     def work(standin: StandIn, _: bytes) -> bytes:
@@ -43,7 +44,7 @@ async def query_transaction(request: AnyRequest, number: str) -> Response[bytes]
 
 
 @post("/transactions/out-trade-no/{number:str}/close")
-async def close_transaction(request: AnyRequest, number: str) -> Response[bytes]:
+async def close_transaction(request: AnyRequest, number: FromPath[str]) -> Response[bytes]:
     """Close a transaction that is not paid."""
 
     def work(standin: StandIn, body: bytes) -> bytes:
@@ -68,7 +69,7 @@ async def create_refund(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/refunds/{number:str}")
-async def query_refund(request: AnyRequest, number: str) -> Response[bytes]:
+async def query_refund(request: AnyRequest, number: FromPath[str]) -> Response[bytes]:
     """Tell what became of a refund."""
 
     def work(standin: StandIn, _: bytes) -> bytes:
@@ -80,7 +81,7 @@ async def query_refund(request: AnyRequest, number: str) -> Response[bytes]:
 
 
 @get("/bills/{day:str}")
-async def download_bill(request: AnyRequest, day: str) -> Response[bytes]:
+async def download_bill(request: AnyRequest, day: FromPath[str]) -> Response[bytes]:
     """List a day's movements as CSV."""
 
     def work(standin: StandIn, _: bytes) -> bytes:

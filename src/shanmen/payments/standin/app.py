@@ -46,5 +46,6 @@ def create_app(data_dir: Path, *, public_url: str | None = None) -> Litestar:
         lifespan=[run],
         state=State({"standin": standin}, deep_copy=False),
         openapi_config=None,
+        logging_config=None,
         request_max_body_size=_MOST_BODY_BYTES,
     )

@@ -39,7 +39,8 @@ class Bank:
     def __init__(self, store: Store, keys: ProviderKeys) -> None:
         self._store = store
         self._keys = keys
-        self.on_event: Callable[[], None] = _nobody
+        # Called whenever something is new that time, or the messenger, has to act on.
+        self.on_news: Callable[[], None] = _nobody
         kept = store.setting("faults")
         self.faults = msgspec.json.decode(kept, type=Faults) if kept else Faults()
         self.dice = Dice(self.faults)
@@ -74,6 +75,7 @@ class Bank:
             created_at=now.timestamp(),
         )
         self._store.add_transaction(row)
+        self.on_news()
         return row
 
     def transaction(self, out_trade_no: str) -> StoredTransaction:
@@ -164,6 +166,7 @@ class Bank:
             self._store.add_refund(row)
             if not in_process:
                 self._tell_refund(row)
+        self.on_news()
         return row
 
     def refund(self, out_refund_no: str) -> StoredRefund:
@@ -217,7 +220,7 @@ class Bank:
             self._store.add_event(again)
         else:
             self._store.reset_event(again)
-        self.on_event()
+        self.on_news()
         return again
 
     # --- views ---
@@ -256,8 +259,8 @@ class Bank:
     def _require_refundable(self, paid: StoredTransaction, request: wire.CreateRefund) -> None:
         if paid.state != wire.TradeState.SUCCESS:
             raise Refused(409, "ORDER_NOT_PAID", f"Transaction {paid.out_trade_no} is not paid.")
-            # Where the stand-in has lied, a merchant may go by what it asked for or by what it was
-            # told. if request.total_fen not in {paid.amount_fen, paid.paid_fen}:
+        # Where the stand-in has lied, a merchant may go by what it asked for or what it was told.
+        if request.total_fen not in {paid.amount_fen, paid.paid_fen}:
             raise Refused(400, "PARAM_ERROR", "total_fen is not the transaction's amount.")
         if request.amount_fen > paid.paid_fen - paid.refunded_fen:
             raise Refused(409, "NOT_ENOUGH", "More would go back than was paid.")
@@ -326,7 +329,7 @@ class Bank:
             next_at=_first_attempt(now.timestamp(), manner),
         )
         self._store.add_event(event)
-        self.on_event()
+        self.on_news()
         return event
 
 
@@ -344,7 +347,7 @@ def moment(unix_seconds: float | None) -> datetime | None:
 
 
 def _nobody() -> None:
-    """Stand where nobody listens for events yet."""
+    """Stand where nobody listens for news yet."""
 
 
 def _first_attempt(now: float, manner: Manner) -> float | None:

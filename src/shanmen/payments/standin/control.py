@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import State
+from litestar.params import FromPath, JSONBody
 
 from shanmen.payments.providers import sandbox_wire as wire
 from shanmen.payments.standin.bank import Refused, latest
@@ -115,7 +116,7 @@ async def show_faults(request: AnyRequest) -> Faults:
 
 
 @post("/faults", status_code=200)
-async def set_faults(request: AnyRequest, data: Faults) -> Faults:
+async def set_faults(request: AnyRequest, data: JSONBody[Faults]) -> Faults:
     """Misbehave in exactly this way; what is left out is off."""
     standin_of(request).bank.set_faults(data)
     return data
@@ -129,7 +130,7 @@ async def clear_faults(request: AnyRequest) -> Faults:
 
 
 @get("/transactions/{number:str}")
-async def show_transaction(request: AnyRequest, number: str) -> Report:
+async def show_transaction(request: AnyRequest, number: FromPath[str]) -> Report:
     """Show a transaction and the state of its callbacks."""
     standin = standin_of(request)
     row = standin.bank.transaction(number)
@@ -140,7 +141,7 @@ async def show_transaction(request: AnyRequest, number: str) -> Report:
 
 
 @post("/transactions/{number:str}/pay", status_code=200)
-async def pay(request: AnyRequest, number: str, data: Pay) -> Paid:
+async def pay(request: AnyRequest, number: FromPath[str], data: JSONBody[Pay]) -> Paid:
     """Pay as a visitor would."""
     standin = standin_of(request)
     event = standin.bank.pay(
@@ -155,7 +156,7 @@ async def pay(request: AnyRequest, number: str, data: Pay) -> Paid:
 
 
 @post("/transactions/pay", status_code=200)
-async def pay_many(request: AnyRequest, data: PayMany) -> list[Paid]:
+async def pay_many(request: AnyRequest, data: JSONBody[PayMany]) -> list[Paid]:
     """Pay many; a transaction that cannot be paid is reported and does not stop the others."""
     standin = standin_of(request)
     done: list[tuple[Paid, StoredEvent | None]] = []
@@ -180,7 +181,9 @@ async def pay_many(request: AnyRequest, data: PayMany) -> list[Paid]:
 
 
 @post("/refunds/{number:str}/finish", status_code=200)
-async def finish_refund(request: AnyRequest, number: str, data: FinishRefund) -> wire.Refund:
+async def finish_refund(
+    request: AnyRequest, number: FromPath[str], data: JSONBody[FinishRefund]
+) -> wire.Refund:
     """End a refund that is in process."""
     standin = standin_of(request)
     event = standin.bank.finish_refund(number, data.status)
@@ -190,7 +193,7 @@ async def finish_refund(request: AnyRequest, number: str, data: FinishRefund) ->
 
 
 @post("/emit", status_code=200)
-async def emit(request: AnyRequest, data: Emit) -> EventReport:
+async def emit(request: AnyRequest, data: JSONBody[Emit]) -> EventReport:
     """Send an event again."""
     standin = standin_of(request)
     event = _find_event(standin, data)
@@ -200,7 +203,9 @@ async def emit(request: AnyRequest, data: Emit) -> EventReport:
     return _fresh_report(standin, again)
 
 
-def _pay_one(standin: StandIn, number: str, data: PayMany) -> tuple[Paid, StoredEvent | None]:
+def _pay_one(
+    standin: StandIn, number: str, data: JSONBody[PayMany]
+) -> tuple[Paid, StoredEvent | None]:
     try:
         event = standin.bank.pay(number, manner=_manner(data.manner, data.delivery))
     except Refused as refusal:

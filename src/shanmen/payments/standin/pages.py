@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Response, Router, get, post
-from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
 from shanmen.payments.providers import sandbox_wire as wire
@@ -25,7 +24,6 @@ CALLBACK_FIRST_SECONDS = 2.0
 
 LOCALES = ("zh-CN", "en")
 _PACKAGE = "shanmen.payments.standin"
-_FORM = Body(media_type=RequestEncodingType.URL_ENCODED)
 _MOST_PREFERENCES = 20
 
 _templates = Environment(
@@ -84,7 +82,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/{transaction_id:str}")
-async def show(request: AnyRequest, transaction_id: str) -> Response[str]:
+async def show(request: AnyRequest, transaction_id: FromPath[str]) -> Response[str]:
     """Show what is to be paid, or what became of it."""
     standin = standin_of(request)
     row = standin.bank.transaction_by_id(transaction_id)
@@ -93,7 +91,7 @@ async def show(request: AnyRequest, transaction_id: str) -> Response[str]:
 
 @post("/{transaction_id:str}/pay", status_code=303)
 async def pay(
-    request: AnyRequest, transaction_id: str, data: Annotated[dict[str, str], _FORM]
+    request: AnyRequest, transaction_id: FromPath[str], data: URLEncodedBody[dict[str, str]]
 ) -> Redirect:
     """Pay, let the merchant know, and send the visitor back."""
     standin = standin_of(request)
@@ -109,7 +107,7 @@ async def pay(
 
 
 @post("/{transaction_id:str}/fail", status_code=303)
-async def fail(request: AnyRequest, transaction_id: str) -> Redirect:
+async def fail(request: AnyRequest, transaction_id: FromPath[str]) -> Redirect:
     """Decline, and send the visitor back."""
     standin = standin_of(request)
     row = standin.bank.transaction_by_id(transaction_id)
@@ -118,7 +116,7 @@ async def fail(request: AnyRequest, transaction_id: str) -> Redirect:
 
 
 @post("/{transaction_id:str}/cancel", status_code=303)
-async def cancel(request: AnyRequest, transaction_id: str) -> Redirect:
+async def cancel(request: AnyRequest, transaction_id: FromPath[str]) -> Redirect:
     """Send the visitor back as one who changed their mind: nothing has happened."""
     return _back(standin_of(request).bank.transaction_by_id(transaction_id))
 

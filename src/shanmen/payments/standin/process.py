@@ -30,7 +30,7 @@ class StandInProcess:
         port: int,
         host: str = "127.0.0.1",
         public_url: str | None = None,
-        ready_within_seconds: float = 20.0,
+        ready_within_seconds: float = 60.0,
     ) -> None:
         self.url = f"http://{host}:{port}"
         command = [sys.executable, "-m", "shanmen.payments.standin", "--with-parent"]

@@ -49,7 +49,7 @@ class StandIn:
         store = Store(sandbox_folder(data_dir) / "state.db")
         bank = Bank(store, keys)
         messenger = Messenger(store=store, keys=keys, faults=lambda: bank.faults, sweep=bank.sweep)
-        bank.on_event = messenger.wake
+        bank.on_news = messenger.wake
         return cls(
             keys=keys,
             store=store,
