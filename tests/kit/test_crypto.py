@@ -142,6 +142,13 @@ def test_a_data_key_is_wrapped_for_one_tenant() -> None:
             crypto.unwrap_key(blob, keys=keys, tenant_id=tenant)
 
 
+def test_a_master_key_derives_secrets_of_the_installation() -> None:
+    key = MasterKey("k1", KEY)
+    assert key.derive("cookies") == MasterKey("k2", KEY).derive("cookies")
+    assert len({key.derive("cookies"), key.derive("links"), Keyring(KEY).derive("cookies")}) == 3
+    assert len(key.derive("cookies")) == 32
+
+
 def test_keys_are_never_shown_nor_pickled() -> None:
     key = MasterKey("k1", KEY)
     ring = Keyring(KEY)

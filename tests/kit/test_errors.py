@@ -13,6 +13,8 @@ import shanmen.kit
 from shanmen.kit import errors
 from shanmen.kit.errors import DomainError, Overloaded, all_errors
 
+FROM_THE_DATABASE = {"lock_timeout"}
+"""The session raises it; the words are here, beside those of the other overloads."""
 LOCALE = Path(errors.__file__).parent / "locale"
 
 
@@ -100,4 +102,4 @@ def test_every_error_of_the_kit_has_its_text_and_every_text_its_error() -> None:
     codes = {code.removeprefix("kit.") for code in all_errors() if code.startswith("kit.")}
     texts = {key.removeprefix("error.") for key in _texts("en") if key.startswith("error.")}
     assert codes <= texts
-    assert {key for key in texts if not key.endswith("_next")} <= codes
+    assert {key for key in texts if not key.endswith("_next")} <= codes | FROM_THE_DATABASE

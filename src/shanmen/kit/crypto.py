@@ -248,6 +248,10 @@ class MasterKey(_Opaque):
         """Return the key as a line of the master key file. Handle it like the key."""
         return f"{self.id} {base64.b64encode(self._key).decode()}"
 
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 bytes for a purpose of the whole installation, such as signing cookies."""
+        return _expand(self._key, f"installation/{purpose}")
+
     def box(self, cipher: FieldCipher) -> _Box:
         """Return what seals and opens data keys under this key."""
         return _Box(self._key, "wrap", cipher)
