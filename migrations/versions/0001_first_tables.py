@@ -186,6 +186,13 @@ def _tables() -> None:
         postgresql_where=sa.text("status = 'held'"),
     )
     op.create_index(
+        "ix_orders_paid",
+        "orders",
+        ["tenant_id", "site_id", "paid_at"],
+        unique=False,
+        postgresql_where=sa.text("paid_at IS NOT NULL"),
+    )
+    op.create_index(
         op.f("ix_orders_tenant_id_created_at"), "orders", ["tenant_id", "created_at"], unique=False
     )
     op.create_index(

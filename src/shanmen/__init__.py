@@ -1,1 +1,3 @@
 """Shanmen: ticketing and operations for scenic areas."""
+
+__version__ = "0.1.0"

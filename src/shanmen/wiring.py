@@ -1,4 +1,8 @@
-"""How the modules are put together: all tables, all jobs, who hears which event."""
+"""How the modules are put together: all tables, routes, jobs, and who hears which event."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import MetaData
 
@@ -13,8 +17,60 @@ import shanmen.payments.models
 import shanmen.sites.models
 import shanmen.tickets.models  # noqa: F401
 from shanmen.db.base import Base
+from shanmen.db.session import Actor, Database, Unit
+from shanmen.inventory.jobs import extend_slots
+from shanmen.kit.settings import Settings
+from shanmen.orders import jobs as orders
+from shanmen.payments.registry import Providers
 
 
 def metadata() -> MetaData:
     """The whole schema."""
     return Base.metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a job may use."""
+
+    database: Database
+    providers: Providers
+    settings: Settings
+
+    def unit(self, tenant_id: int, task: str) -> Unit:
+        """Runs use cases for one tenant, as the system."""
+        return self.database.unit(tenant_id, actor=Actor("system", label=task))
+
+
+Task = Callable[[Context, Unit, dict[str, Any]], Awaitable[object]]
+
+SUBSCRIBERS: dict[str, tuple[str, ...]] = {
+    # event                    jobs that hear it
+    "admission.tickets_used": ("orders.follow_admissions",),
+    "payments.refund_requested": ("orders.send_refund",),
+}
+"""Who hears which event: a job for each is deferred in the transaction that publishes it."""
+
+TASKS: dict[str, Task] = {
+    "orders.follow_admissions": lambda _, unit, args: orders.follow_admissions(unit, **args),
+    "orders.send_refund": lambda c, unit, args: orders.send_refund(unit, c.providers, **args),
+    "inventory.extend_slots": lambda _, unit, __: unit(extend_slots),
+    "orders.forget_old_keys": lambda _, unit, __: orders.forget_old_keys(unit),
+}
+"""What each job does. All are safe to run twice."""
+
+NIGHTLY: tuple[tuple[str, str], ...] = (
+    ("inventory.extend_slots", "10 3 * * *"),
+    ("orders.forget_old_keys", "40 3 * * *"),
+)
+"""Jobs that a clock starts for every tenant, with their cron times in UTC."""
+
+SWEEPS: tuple[tuple[str, float, Task], ...] = (
+    ("orders.sweep_holds", 1.0, lambda _, unit, __: orders.sweep_holds(unit)),
+    (
+        "orders.ask_about_payments",
+        10.0,
+        lambda c, unit, _: orders.ask_about_payments(unit, c.providers),
+    ),
+)
+"""What the worker does for every tenant every so many seconds, by an index and mostly in vain."""

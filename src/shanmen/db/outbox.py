@@ -1,10 +1,12 @@
 """Jobs deferred in the same transaction as the change that causes them.
 
 procrastinate keeps its queue in this database, so a job exists exactly when the change was
-committed. Jobs carry ids and never personal data.
+committed. Jobs and events carry ids and never personal data. Which jobs hear which event is one
+table, `shanmen.wiring.SUBSCRIBERS`, that a process installs when it starts.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -39,6 +41,26 @@ class Job:
     queue: str = "default"
     lock: str | None = None
     queueing_lock: str | None = None
+
+
+_subscribers: dict[str, tuple[str, ...]] = {}
+
+
+def install_subscribers(table: Mapping[str, tuple[str, ...]]) -> None:
+    """Say which jobs hear which event; once per process."""
+    _subscribers.update(table)
+
+
+async def publish(session: Session, event: str, args: dict[str, Any]) -> None:
+    """Tell what happened: a job for each subscriber, if and when this transaction commits.
+
+    Raises:
+        LookupError: nobody installed subscribers for this event: a mistake in the wiring.
+    """
+    if event not in _subscribers:
+        msg = f"The event {event!r} is not in the table of subscribers."
+        raise LookupError(msg)
+    await defer(session, *(Job(task, args) for task in _subscribers[event]))
 
 
 async def defer(session: Session, *jobs: Job) -> None:

@@ -4,7 +4,9 @@ import logging
 from datetime import timedelta
 from uuid import UUID
 
+from shanmen.db.idempotency import KEEP_DAYS, forget_old
 from shanmen.db.session import Unit
+from shanmen.kit import clock
 from shanmen.orders.service.lapse import expire_holds
 from shanmen.orders.service.pay import Heard, settle
 from shanmen.orders.service.refund import record_refund_state
@@ -100,3 +102,12 @@ async def ask_about_payments(unit: Unit, providers: Providers) -> int:
 async def follow_admissions(unit: Unit, *, ticket_ids: list[str]) -> None:
     """Orders follow what happened to their tickets at the gates."""
     await unit(follow_use, ticket_ids=[UUID(value) for value in ticket_ids])
+
+
+async def forget_old_keys(unit: Unit) -> int:
+    """Remove idempotency keys that nobody may repeat any more."""
+    before = clock.now() - timedelta(days=KEEP_DAYS)
+    total = 0
+    while forgotten := await unit(forget_old, before=before):
+        total += forgotten
+    return total

@@ -30,6 +30,11 @@ class Providers:
         """The provider that visitors pay with."""
         return next(iter(self._by_code.values()))
 
+    async def close(self) -> None:
+        """Close the connections to all providers."""
+        for provider in self._by_code.values():
+            await provider.aclose()
+
     def notify_url(self, code: str, tenant_id: int) -> str:
         """The address that a provider reports to."""
         return f"{self.public_url}/pay/callback/{code}/{tenant_id}"

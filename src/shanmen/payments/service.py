@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
-from shanmen.db.outbox import Job, defer
+from shanmen.db.outbox import publish
 from shanmen.db.pipeline import Statement, columns, run
 from shanmen.db.session import Session
 from shanmen.kit import clock, ids
@@ -223,7 +223,7 @@ def notices_statement(
 async def request_refund(
     session: Session, *, payment_id: UUID, order_id: UUID, amount_fen: int, reason: str
 ) -> UUID:
-    """Record that money goes back, and defer the job that tells the provider."""
+    """Record that money goes back, and let the job that tells the provider know."""
     refund_id = ids.new_id()
     session.add(
         Refund(
@@ -238,7 +238,7 @@ async def request_refund(
         )
     )
     await session.flush()
-    await defer(session, Job("orders.send_refund", {"refund_id": str(refund_id)}))
+    await publish(session, "payments.refund_requested", {"refund_id": str(refund_id)})
     return refund_id
 
 

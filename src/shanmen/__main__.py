@@ -1,0 +1,5 @@
+"""``python -m shanmen``."""
+
+from shanmen.cli import main
+
+main()

@@ -1,0 +1,191 @@
+"""The web application: all routes, what they share, and how it starts and stops."""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from litestar import Litestar, Request, get
+from litestar.config.response_cache import ResponseCacheConfig
+from litestar.datastructures import State
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme, Tag
+from sqlalchemy import text
+
+from shanmen import __version__, wiring
+from shanmen.admission import api as admission_api
+from shanmen.admission.pages import routes as admission_pages
+from shanmen.admission.coalesce import STATE_KEY as ADMISSIONS
+from shanmen.admission.coalesce import admission_coalescer
+from shanmen.db.keys import Keyrings
+from shanmen.db.outbox import install_subscribers
+from shanmen.db.session import Database, Session
+from shanmen.kit import settings as kit_settings
+from shanmen.kit.crypto import MasterKeys
+from shanmen.kit.settings import Settings
+from shanmen.orders.desk import OrderDesk
+from shanmen.payments.providers.sandbox import SandboxProvider
+from shanmen.payments.providers.sandbox_keys import load_merchant_keys
+from shanmen.payments.registry import Providers
+from shanmen.sites import api as sites_api
+from shanmen.sites.access import DEPENDENCIES, PUBLIC, NavEntry, login_address, navigation
+from shanmen.sites.pages import routes as sites_pages
+from shanmen.web.plugin import WebConfig, WebPlugin
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1_000_000
+
+ROUTES: list[Any] = [
+    *sites_api.routes,
+    *sites_pages.routes,
+    *admission_api.routes,
+    *admission_pages.routes,
+]
+NAV: list[NavEntry] = [*sites_pages.NAV, *admission_pages.NAV]
+
+
+async def alive(session: Session) -> bool:
+    """Ask the database something that costs nothing."""
+    return bool(await session.scalar(text("SELECT true")))
+
+
+@get("/healthz", opt=dict(PUBLIC), include_in_schema=False, exclude_from_auth=True)
+async def healthz(state: State) -> dict[str, str]:
+    """Say that this process serves and reaches its database."""
+    await state.database.unit(None)(alive)
+    return {"status": "ok", "version": __version__}
+
+
+def page_context(request: Request[Any, Any, Any]) -> Mapping[str, object]:
+    """What the console's pages always show: the entries that the reader may use."""
+    return {"nav": navigation(NAV, request.scope.get("user"))}
+
+
+def create_app(
+    settings: Settings,
+    *,
+    database: Database | None = None,
+    providers: Providers | None = None,
+    debug: bool = False,
+) -> Litestar:
+    """Put the application together.
+
+    Args:
+        settings: of this process; `database_url` must be set unless `database` is given.
+        database: an open database, for tests; it is not closed here.
+        providers: payment providers, for tests; the sandbox otherwise.
+    """
+    install_subscribers(wiring.SUBSCRIBERS)
+    masters = MasterKeys.load(settings.master_key_path, create=True)
+    own_database = database is None
+    if database is None:
+        database = open_database(settings, masters)
+    providers = providers or open_providers(settings)
+    desk = OrderDesk(
+        database,
+        hold=timedelta(seconds=settings.hold_seconds),
+        max_batch=settings.coalesce_max_batch,
+        max_queue=settings.coalesce_max_queue,
+    )
+    admissions = admission_coalescer(
+        database, max_batch=settings.coalesce_max_batch, max_queue=settings.coalesce_max_queue
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        await database.check_role()
+        yield
+        await desk.close()
+        await admissions.close()
+        await providers.close()
+        if own_database:
+            await database.close()
+
+    web = WebPlugin(
+        WebConfig(
+            secret=masters.current.derive("web"),
+            secure=settings.base_url.startswith("https://"),
+            debug=debug,
+            context=[page_context],
+            login=login_address,
+        )
+    )
+    return Litestar(
+        route_handlers=[healthz, *ROUTES],
+        plugins=[web],
+        dependencies=dict(DEPENDENCIES),
+        lifespan=[lifespan],
+        state=State(
+            {
+                "settings": settings,
+                "database": database,
+                "providers": providers,
+                "orders": desk,
+                ADMISSIONS: admissions,
+            }
+        ),
+        openapi_config=openapi_config(),
+        request_max_body_size=MAX_BODY_BYTES,
+        response_cache_config=ResponseCacheConfig(default_expiration=None),
+        logging_config=None,
+        debug=debug,
+    )
+
+
+def open_database(settings: Settings, masters: MasterKeys) -> Database:
+    """The database of these settings, as the application's role."""
+    return Database(
+        settings.database_url,
+        keyrings=Keyrings(masters, cipher=settings.field_cipher),
+        app_role=settings.app_role,
+        pool_size=settings.pool_size,
+        lock_timeout_ms=settings.lock_timeout_ms,
+    )
+
+
+def open_providers(settings: Settings) -> Providers:
+    """The payment providers of these settings."""
+    sandbox = SandboxProvider(
+        base_url=f"http://127.0.0.1:{settings.sandbox_pay_port}",
+        keys=load_merchant_keys(settings.data_dir),
+    )
+    return Providers([sandbox], public_url=settings.base_url)
+
+
+def openapi_config() -> OpenAPIConfig:
+    """The description of the API, at ``/api/openapi.json``."""
+    return OpenAPIConfig(
+        title="Shanmen API",
+        version=__version__,
+        description=(
+            "Everything that the product does, over HTTP. Send `Authorization: Bearer smk_…` with a "
+            "key from the console; repeat a changing call with the same `Idempotency-Key` to get "
+            "the same answer. Errors are `application/problem+json` with a `code`."
+        ),
+        path="/api",
+        components=Components(
+            security_schemes={"apiKey": SecurityScheme(type="http", scheme="bearer")}
+        ),
+        security=[{"apiKey": []}],
+        tags=[
+            Tag(name="sites", description="Scenic areas, entrances, staff"),
+            Tag(name="catalog", description="Ticket types and prices"),
+            Tag(name="inventory", description="Pools, slots and availability"),
+            Tag(name="orders", description="Place, pay, find, change and give back orders"),
+            Tag(name="admission", description="Scans, decisions, lanes"),
+        ],
+        use_handler_docstrings=True,
+        render_plugins=[],
+        create_examples=False,
+    )
+
+
+def from_environment() -> Litestar:
+    """Build the application from the environment: what each web process loads."""
+    settings = kit_settings.load()
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    return create_app(settings)

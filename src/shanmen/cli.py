@@ -1,0 +1,201 @@
+"""The command line. Each command loads what it needs when it runs: a gate has no server packages."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+from msgspec import structs
+
+from shanmen import __version__
+from shanmen.kit import settings as kit_settings
+from shanmen.kit.settings import BrokenSetting, Settings
+
+if TYPE_CHECKING:
+    from shanmen.db.session import Database
+
+R = TypeVar("R")
+
+
+def load_settings() -> Settings:
+    """The settings, or one sentence for each that is broken."""
+    try:
+        return kit_settings.load()
+    except BrokenSetting as error:
+        raise click.ClickException(str(error)) from error
+
+
+def with_address(
+    settings: Settings, host: str | None, port: int | None, *, tls: bool = False
+) -> Settings:
+    """The settings with what the command line says of the address."""
+    changes = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
+    settings = structs.replace(settings, **changes)
+    if tls and not settings.public_url:
+        url = settings.base_url.replace("http://", "https://", 1)
+        settings = structs.replace(settings, public_url=url)
+    return settings
+
+
+def with_database(work: "Callable[[Database, Settings], Awaitable[R]]") -> R:
+    """Run `work` over the database of the settings; starts the embedded one if nobody has."""
+    from shanmen.app import open_database  # noqa: PLC0415
+    from shanmen.db.outbox import install_subscribers  # noqa: PLC0415
+    from shanmen.kit.crypto import MasterKeys  # noqa: PLC0415
+    from shanmen.launch.supervise import CannotStart, running_database  # noqa: PLC0415
+    from shanmen.wiring import SUBSCRIBERS  # noqa: PLC0415
+
+    async def run_it(settings: Settings) -> R:
+        install_subscribers(SUBSCRIBERS)
+        masters = MasterKeys.load(settings.master_key_path, create=True)
+        database = open_database(settings, masters)
+        try:
+            return await work(database, settings)
+        finally:
+            await database.close()
+
+    try:
+        with running_database(load_settings()) as settings:
+            return asyncio.run(run_it(settings))
+    except CannotStart as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="shanmen")
+@click.option("--with-parent", is_flag=True, hidden=True, help="End when standard input ends.")
+def main(*, with_parent: bool) -> None:
+    """Shanmen: ticketing and operations for scenic areas."""
+    if with_parent:
+        from shanmen.launch.supervise import follow_parent  # noqa: PLC0415
+
+        follow_parent()
+
+
+@main.command()
+@click.option("--host", help="Address to listen on, instead of the setting.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port, instead of the setting.")
+@click.option("--demo/--no-demo", default=True, help="Make the demo scenic area at first start.")
+@click.option("--tls-self-signed", is_flag=True, help="Serve HTTPS with a certificate made here.")
+def run(host: str | None, port: int | None, *, demo: bool, tls_self_signed: bool) -> None:
+    """Start everything on this machine: database, pages, worker, sandbox payments."""
+    from shanmen.launch.supervise import CannotStart  # noqa: PLC0415
+    from shanmen.launch.everything import run_everything  # noqa: PLC0415
+
+    settings = with_address(load_settings(), host, port, tls=tls_self_signed)
+    try:
+        asyncio.run(run_everything(settings, demo=demo, tls=tls_self_signed))
+    except CannotStart as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+@main.command()
+@click.option("--host", help="Address to listen on, instead of the setting.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port, instead of the setting.")
+@click.option("--tls-self-signed", is_flag=True, help="Serve HTTPS with a certificate made here.")
+def serve(host: str | None, port: int | None, *, tls_self_signed: bool) -> None:
+    """Serve the pages and the API; the database must be migrated."""
+    from shanmen.launch.supervise import CannotStart  # noqa: PLC0415
+    from shanmen.launch.serve import serve_web  # noqa: PLC0415
+
+    try:
+        serve_web(with_address(load_settings(), host, port, tls=tls_self_signed), tls=tls_self_signed)
+    except CannotStart as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+def worker() -> None:
+    """Work on jobs and sweeps: refunds, lapsed holds, slots of coming days."""
+    from shanmen.launch.serve import work  # noqa: PLC0415
+
+    work(load_settings())
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to this version's tables."""
+    from shanmen.db.migrate import upgrade  # noqa: PLC0415
+    from shanmen.launch.supervise import CannotStart, running_database  # noqa: PLC0415
+
+    try:
+        with running_database(load_settings()) as settings:
+            upgrade(settings.database_url, app_role=settings.app_role)
+    except CannotStart as error:
+        raise click.ClickException(str(error)) from error
+    click.echo("The database is up to date.")
+
+
+@main.command("settings")
+def show_settings() -> None:
+    """Print every setting, its value now, and what it does."""
+    settings = load_settings()
+    for item in kit_settings.describe():
+        value = kit_settings.shown(item.name, getattr(settings, item.name))
+        click.echo(f"{item.env}={value}\n    {item.doc}")
+
+
+@main.group("stand-in")
+def stand_in() -> None:
+    """Stand-ins for services of others, to rehearse with."""
+
+
+@stand_in.command("pay")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), help="Port, instead of the setting.")
+def stand_in_pay(host: str, port: int | None) -> None:
+    """Serve the sandbox payment provider. No real money is moved."""
+    from shanmen.payments.standin.__main__ import serve as serve_standin  # noqa: PLC0415
+    from shanmen.payments.standin.app import create_app  # noqa: PLC0415
+    from shanmen.payments.standin.store import AlreadyRunning  # noqa: PLC0415
+
+    settings = load_settings()
+    try:
+        app = create_app(settings.data_dir)
+    except AlreadyRunning as error:
+        raise click.ClickException(str(error)) from error
+    asyncio.run(
+        serve_standin(app, host=host, port=port or settings.sandbox_pay_port, with_parent=False)
+    )
+
+
+@main.group()
+def demo() -> None:
+    """The demo scenic area."""
+
+
+@demo.command("history")
+@click.option("--orders", default=100_000, show_default=True, help="How many past orders.")
+@click.option("--seed", default=1, show_default=True)
+def demo_history(orders: int, seed: int) -> None:
+    """Fill the past year with orders and admissions; goes on where it was interrupted."""
+    from shanmen.demo.history import fill  # noqa: PLC0415
+
+    with_database(lambda database, _: fill(database, orders=orders, seed=seed))
+
+
+@main.group()
+def audit() -> None:
+    """Recompute what the counters say, independently."""
+
+
+@audit.command("ledger")
+def audit_ledger() -> None:
+    """Check that every account agrees with its transfers; exit status 1 when one does not."""
+    from shanmen.ledger.service import differences  # noqa: PLC0415
+    from shanmen.worker import all_tenants  # noqa: PLC0415
+
+    async def check(database: "Database", _: Settings) -> int:
+        found = 0
+        for tenant_id in await database.unit(None)(all_tenants):
+            for difference in await database.unit(tenant_id)(differences):
+                found += 1
+                click.echo(f"tenant {tenant_id}: {difference}")
+        return found
+
+    found = with_database(check)
+    click.echo("All accounts agree with their transfers." if not found else f"{found} differ.")
+    sys.exit(1 if found else 0)

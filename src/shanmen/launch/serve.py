@@ -1,0 +1,68 @@
+"""One process's part: web processes under Granian, and the worker."""
+
+import asyncio
+import logging
+import os
+import signal
+
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+from granian.server import Server
+
+from shanmen.kit.settings import Settings
+from shanmen.launch.supervise import check_port, environment, running_database
+from shanmen.launch.tls import self_signed
+
+BACKLOG = 2048
+
+
+def serve_web(settings: Settings, *, tls: bool) -> None:
+    """Serve until SIGTERM or Ctrl-C, with as many processes as the settings say.
+
+    Raises:
+        CannotStart: the port is taken, or the database cannot be used.
+    """
+    check_port(settings.host, settings.port, "SHANMEN_PORT")
+    with running_database(settings) as ready:
+        os.environ.update(environment(ready))
+        certificate, key = self_signed(ready.data_dir, host=ready.host) if tls else (None, None)
+        Server(
+            "shanmen.app:from_environment",
+            factory=True,
+            address=ready.host,
+            port=ready.port,
+            interface=Interfaces.ASGI,
+            loop=Loops.uvloop,
+            workers=ready.processes,
+            backlog=BACKLOG,
+            websockets=False,
+            log_level=LogLevels.warning,
+            ssl_cert=certificate,
+            ssl_key=key,
+            respawn_failed_workers=True,
+            workers_kill_timeout=10,
+        ).serve()
+
+
+def work(settings: Settings) -> None:
+    """Run the worker until SIGTERM or Ctrl-C."""
+    from shanmen.worker import run  # noqa: PLC0415 - a web process does not need the queue
+
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    # The queue tells of every job that it fetches.
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)
+
+    async def until_stopped(ready: Settings) -> None:
+        task = asyncio.create_task(run(ready))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            logging.getLogger(__name__).info("worker stopped")
+
+    with running_database(settings) as ready:
+        asyncio.run(until_stopped(ready))

@@ -1,0 +1,174 @@
+"""`shanmen run`: everything on one machine, as processes of one supervisor.
+
+Embedded PostgreSQL (unless another is set), migrations, the sandbox payment provider, web
+processes, a worker. It prints where to go and who can sign in, and Ctrl-C stops all of it.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from msgspec import structs
+
+from shanmen.db.embedded import EmbeddedDatabase
+from shanmen.kit.settings import Settings
+
+READY_SECONDS = 60.0
+STOP_SECONDS = 15.0
+POLL_SECONDS = 0.05
+OK = 200
+
+
+class CannotStart(Exception):
+    """Why the server does not start: one sentence for whoever started it."""
+
+
+@contextmanager
+def running_database(settings: Settings) -> Iterator[Settings]:
+    """Settings with a database that runs: the one that is set, or the embedded one, started here.
+
+    Raises:
+        CannotStart: the data folder cannot be used, or PostgreSQL does not start.
+    """
+    prepare_folder(settings.data_dir)
+    if settings.database_url:
+        yield settings
+        return
+    server = EmbeddedDatabase(settings.data_dir / "postgres")
+    try:
+        url = server.start()
+    except Exception as error:
+        msg = (
+            f"The embedded PostgreSQL does not start; its log is {server.folder / 'log'} ({error})."
+        )
+        raise CannotStart(msg) from error
+    try:
+        yield structs.replace(settings, database_url=url)
+    finally:
+        server.stop()
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the data folder, and be sure that it can be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".write-test-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        msg = (
+            f"The data folder {folder.resolve()} cannot be written to ({error.strerror}); "
+            "set SHANMEN_DATA_DIR to one that can."
+        )
+        raise CannotStart(msg) from error
+
+
+def check_port(host: str, port: int, setting: str) -> None:
+    """Be sure that nobody listens on a port yet."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            msg = (
+                f"Port {port} on {host} cannot be used ({error.strerror}); stop what uses it, or "
+                f"set {setting} to another."
+            )
+            raise CannotStart(msg) from error
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment in which child processes find these settings."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("SHANMEN_")}
+    for name in settings.__struct_fields__:
+        env[f"SHANMEN_{name.upper()}"] = str(getattr(settings, name))
+    env["SHANMEN_CONFIG"] = os.devnull
+    return env
+
+
+@dataclass(slots=True)
+class Child:
+    """A process of the supervisor."""
+
+    name: str
+    arguments: list[str]
+    process: asyncio.subprocess.Process | None = field(default=None)
+
+
+@asynccontextmanager
+async def children(settings: Settings, wanted: list[Child]) -> AsyncIterator[list[Child]]:
+    """Start processes, and stop all of them on leaving, the first started last."""
+    env = environment(settings)
+    try:
+        for child in wanted:
+            child.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "shanmen",
+                "--with-parent",
+                *child.arguments,
+                env=env,
+                stdin=asyncio.subprocess.PIPE,
+                # A group of its own: Ctrl-C reaches the supervisor alone, which stops them in order.
+                process_group=0,
+            )
+        yield wanted
+    finally:
+        for child in reversed(wanted):
+            if child.process is not None:
+                await stop(child.process)
+
+
+def follow_parent() -> None:
+    """End this process when its supervisor is gone, however that went.
+
+    The supervisor holds the other end of standard input; the operating system closes it.
+    """
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="leash", daemon=True).start()
+
+
+async def stop(process: asyncio.subprocess.Process) -> None:
+    """Ask a process to end, and make it after a while."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+async def ready(url: str, processes: list[Child]) -> None:
+    """Wait until a server answers; raises CannotStart when a process ends or time is up."""
+    deadline = time.monotonic() + READY_SECONDS
+    async with httpx.AsyncClient(verify=False, timeout=2) as client:  # noqa: S501 - our own, on loopback
+        while time.monotonic() < deadline:
+            for child in processes:
+                if child.process is not None and child.process.returncode is not None:
+                    msg = f"The process {child.name!r} ended at once; the reason is above."
+                    raise CannotStart(msg)
+            with contextlib.suppress(httpx.HTTPError):
+                if (await client.get(f"{url}/healthz")).status_code == OK:
+                    return
+            await asyncio.sleep(POLL_SECONDS)
+    msg = f"The server did not answer at {url} within {READY_SECONDS:.0f} s."
+    raise CannotStart(msg)
