@@ -25,6 +25,14 @@ class Order(TenantRow, Base):
         ),
         tenant_index("site_id", "visit_day"),
         Index(None, "tenant_id", "created_at"),
+        # A day's sales are asked for every second and must not read the orders of other days.
+        Index(
+            "ix_orders_paid",
+            "tenant_id",
+            "site_id",
+            "paid_at",
+            postgresql_where=text("paid_at IS NOT NULL"),
+        ),
         CheckConstraint("amount_fen >= 0", name="amount"),
         CheckConstraint("refunded_fen BETWEEN 0 AND amount_fen", name="refunded"),
         {"postgresql_with": {"fillfactor": "70"}},
