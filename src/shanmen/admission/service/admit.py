@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 
 from shanmen.admission import records
+from shanmen.admission.events import tickets_used
 from shanmen.admission.presented import Presented, recognise
 from shanmen.admission.queries import views_of
 from shanmen.admission.records import ScanRecord
@@ -149,6 +150,7 @@ async def _write(session: Session, fresh: Sequence[ScanRecord], book: Book) -> N
     except psycopg.errors.UniqueViolation as error:
         # Another transaction decided one of these scans meanwhile: run again and find it.
         raise psycopg.errors.SerializationFailure("a scan was decided meanwhile") from error
+    await tickets_used(session, ticket_ids=(use.ticket_id for use in book.uses))
 
 
 async def _views(

@@ -16,6 +16,7 @@ from shanmen.admission.errors import (
     TooManyPersons,
     UndoTooLate,
 )
+from shanmen.admission.events import tickets_used
 from shanmen.admission.queries import scan as read_scan
 from shanmen.admission.records import ScanRecord
 from shanmen.admission.rules import NOT_OVERRIDABLE
@@ -55,6 +56,7 @@ async def override(session: Session, *, scan_id: UUID, persons: int, reason: str
             gate.use_statement(tenant, [gate.Use(ticket.id, persons, scan.at)]),
         ],
     )
+    await tickets_used(session, ticket_ids=[ticket.id])
     await audit.record(
         session,
         action="admission.overridden",
@@ -88,6 +90,8 @@ async def undo(session: Session, *, scan_id: UUID, reason: str) -> DecisionView:
     if ticket is not None and scan.direction == "in":
         statements.append(gate.use_statement(tenant, [gate.Use(ticket.id, -scan.persons, now)]))
     await run(session, statements)
+    if ticket is not None:
+        await tickets_used(session, ticket_ids=[ticket.id])
     await audit.record(
         session,
         action="admission.undone",
