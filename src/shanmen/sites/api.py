@@ -5,6 +5,7 @@ from uuid import UUID
 
 from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from shanmen.db.session import Unit
 from shanmen.kit import clock
@@ -32,8 +33,8 @@ from shanmen.sites.schemas import (
 from shanmen.sites.service import places, roles, staff, tenants
 
 AnyRequest = Request[Any, Any, Any]
-SITES = ["Sites"]
-STAFF = ["Staff"]
+SITES = ["sites"]
+STAFF = ["sites"]
 PASSWORD_ERRORS = (
     errors.PasswordTooShort,
     errors.PasswordTooLong,
@@ -54,7 +55,7 @@ async def list_sites(unit: NamedDependency[Unit]) -> list[SiteOut]:
     tags=SITES,
     responses=problems(errors.SiteUnknown),
 )
-async def read_site(slug: str, unit: NamedDependency[Unit]) -> SiteOut:
+async def read_site(slug: FromPath[str], unit: NamedDependency[Unit]) -> SiteOut:
     """Read one site."""
     return SiteOut.of(await unit(queries.site, slug=slug))
 
@@ -67,7 +68,9 @@ async def read_site(slug: str, unit: NamedDependency[Unit]) -> SiteOut:
         errors.SiteUnknown, errors.NameMissing, errors.TextTooLong, clock.UnknownTimeZone
     ),
 )
-async def change_site(slug: str, data: SiteChange, unit: NamedDependency[Unit]) -> SiteOut:
+async def change_site(
+    slug: FromPath[str], data: JSONBody[SiteChange], unit: NamedDependency[Unit]
+) -> SiteOut:
     """Change a site's texts."""
     return SiteOut.of(
         await unit(
@@ -90,7 +93,7 @@ async def change_site(slug: str, data: SiteChange, unit: NamedDependency[Unit]) 
     tags=SITES,
     responses=problems(errors.SiteUnknown),
 )
-async def list_zones(slug: str, unit: NamedDependency[Unit]) -> list[ZoneOut]:
+async def list_zones(slug: FromPath[str], unit: NamedDependency[Unit]) -> list[ZoneOut]:
     """List a site's zones."""
     site = await unit(queries.site, slug=slug)
     return [ZoneOut.of(zone) for zone in await unit(queries.zones, site_id=site.id)]
@@ -102,7 +105,9 @@ async def list_zones(slug: str, unit: NamedDependency[Unit]) -> list[ZoneOut]:
     tags=SITES,
     responses=problems(errors.SiteUnknown, errors.NameMissing, errors.NoNumberLeft),
 )
-async def create_zone(slug: str, data: NewZone, unit: NamedDependency[Unit]) -> ZoneOut:
+async def create_zone(
+    slug: FromPath[str], data: JSONBody[NewZone], unit: NamedDependency[Unit]
+) -> ZoneOut:
     """Add a zone. A zone is never removed: its number stands in tickets that were sold."""
     return ZoneOut.of(await unit(places.create_zone, site_slug=slug, name=data.name))
 
@@ -113,7 +118,7 @@ async def create_zone(slug: str, data: NewZone, unit: NamedDependency[Unit]) -> 
     tags=SITES,
     responses=problems(errors.SiteUnknown),
 )
-async def list_entrances(slug: str, unit: NamedDependency[Unit]) -> list[EntranceOut]:
+async def list_entrances(slug: FromPath[str], unit: NamedDependency[Unit]) -> list[EntranceOut]:
     """List a site's entrances, those not used any more too."""
     site = await unit(queries.site, slug=slug)
     return [EntranceOut.of(one) for one in await unit(queries.entrances, site_id=site.id)]
@@ -127,7 +132,9 @@ async def list_entrances(slug: str, unit: NamedDependency[Unit]) -> list[Entranc
         errors.SiteUnknown, errors.ZoneUnknown, errors.NameMissing, errors.NoNumberLeft
     ),
 )
-async def create_entrance(slug: str, data: NewEntrance, unit: NamedDependency[Unit]) -> EntranceOut:
+async def create_entrance(
+    slug: FromPath[str], data: JSONBody[NewEntrance], unit: NamedDependency[Unit]
+) -> EntranceOut:
     """Add an entrance."""
     return EntranceOut.of(
         await unit(places.create_entrance, site_slug=slug, zone_id=data.zone_id, name=data.name)
@@ -141,7 +148,10 @@ async def create_entrance(slug: str, data: NewEntrance, unit: NamedDependency[Un
     responses=problems(errors.EntranceUnknown, errors.ZoneUnknown, errors.NameMissing),
 )
 async def change_entrance(
-    slug: str, entrance_id: UUID, data: EntranceChange, unit: NamedDependency[Unit]
+    slug: FromPath[str],
+    entrance_id: FromPath[UUID],
+    data: JSONBody[EntranceChange],
+    unit: NamedDependency[Unit],
 ) -> EntranceOut:
     """Rename, move, close or open an entrance."""
     return EntranceOut.of(
@@ -162,7 +172,9 @@ async def change_entrance(
     tags=SITES,
     responses=problems(errors.EntranceUnknown),
 )
-async def close_entrance(slug: str, entrance_id: UUID, unit: NamedDependency[Unit]) -> None:
+async def close_entrance(
+    slug: FromPath[str], entrance_id: FromPath[UUID], unit: NamedDependency[Unit]
+) -> None:
     """Close an entrance. It stays in the list, because admissions name it."""
     await unit(places.change_entrance, entrance_id=entrance_id, site_slug=slug, active=False)
 
@@ -186,7 +198,7 @@ async def list_roles(unit: NamedDependency[Unit]) -> list[RoleOut]:
     ),
 )
 async def create_role(
-    data: NewRole, unit: NamedDependency[Unit], caller: NamedDependency[ApiCaller]
+    data: JSONBody[NewRole], unit: NamedDependency[Unit], caller: NamedDependency[ApiCaller]
 ) -> RoleOut:
     """Make a role, out of permissions that the key has itself."""
     return RoleOut.of(
@@ -213,8 +225,8 @@ async def create_role(
     ),
 )
 async def change_role(
-    code: str,
-    data: RoleChange,
+    code: FromPath[str],
+    data: JSONBody[RoleChange],
     unit: NamedDependency[Unit],
     caller: NamedDependency[ApiCaller],
 ) -> RoleOut:
@@ -236,7 +248,7 @@ async def change_role(
     tags=STAFF,
     responses=problems(errors.RoleUnknown, errors.BuiltInRole, errors.RoleInUse),
 )
-async def remove_role(code: str, unit: NamedDependency[Unit]) -> None:
+async def remove_role(code: FromPath[str], unit: NamedDependency[Unit]) -> None:
     """Remove a role that nobody has and that did not come with the product."""
     await unit(roles.remove_role, code=code)
 
@@ -253,7 +265,7 @@ async def list_staff(unit: NamedDependency[Unit]) -> list[StaffOut]:
     tags=STAFF,
     responses=problems(errors.StaffUnknown),
 )
-async def read_staff(staff_id: UUID, unit: NamedDependency[Unit]) -> StaffOut:
+async def read_staff(staff_id: FromPath[UUID], unit: NamedDependency[Unit]) -> StaffOut:
     """Read one member of staff."""
     return StaffOut.of(await unit(queries.staff_member, staff_id=staff_id))
 
@@ -273,7 +285,7 @@ async def read_staff(staff_id: UUID, unit: NamedDependency[Unit]) -> StaffOut:
 )
 async def create_staff(
     request: AnyRequest,
-    data: NewStaff,
+    data: JSONBody[NewStaff],
     unit: NamedDependency[Unit],
     caller: NamedDependency[ApiCaller],
 ) -> StaffOut:
@@ -306,8 +318,8 @@ async def create_staff(
     ),
 )
 async def change_staff(
-    staff_id: UUID,
-    data: StaffChange,
+    staff_id: FromPath[UUID],
+    data: JSONBody[StaffChange],
     unit: NamedDependency[Unit],
     caller: NamedDependency[ApiCaller],
 ) -> StaffOut:
@@ -333,8 +345,8 @@ async def change_staff(
 )
 async def reset_password(
     request: AnyRequest,
-    staff_id: UUID,
-    data: NewPassword,
+    staff_id: FromPath[UUID],
+    data: JSONBody[NewPassword],
     unit: NamedDependency[Unit],
     caller: NamedDependency[ApiCaller],
 ) -> StaffOut:

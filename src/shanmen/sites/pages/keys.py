@@ -5,6 +5,7 @@ from uuid import UUID
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from shanmen.db.session import Unit
 from shanmen.kit.errors import DomainError
@@ -78,7 +79,9 @@ async def create_key(
 
 
 @post("/console/api-keys/{key_id:uuid}/revoke", guards=EDIT, include_in_schema=False)
-async def revoke_key(request: AnyRequest, key_id: UUID, unit: NamedDependency[Unit]) -> Page:
+async def revoke_key(
+    request: AnyRequest, key_id: FromPath[UUID], unit: NamedDependency[Unit]
+) -> Page:
     """End a key."""
     await unit(apikeys.revoke_key, key_id=key_id)
     # Other processes notice within seconds; this one need not wait.

@@ -5,6 +5,7 @@ from uuid import UUID
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from shanmen.db.session import Session, Unit
 from shanmen.kit import clock
@@ -173,7 +174,7 @@ async def _show(
 @get("/console/staff/{staff_id:uuid}", guards=EDIT, include_in_schema=False)
 async def person_page(
     request: AnyRequest,
-    staff_id: UUID,
+    staff_id: FromPath[UUID],
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
 ) -> Page:
@@ -184,7 +185,7 @@ async def person_page(
 @post("/console/staff/{staff_id:uuid}", guards=EDIT, include_in_schema=False, status_code=200)
 async def save_person(
     request: AnyRequest,
-    staff_id: UUID,
+    staff_id: FromPath[UUID],
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
 ) -> Page:
@@ -215,7 +216,7 @@ async def save_person(
 )
 async def set_password(
     request: AnyRequest,
-    staff_id: UUID,
+    staff_id: FromPath[UUID],
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
 ) -> Page:
@@ -242,21 +243,35 @@ async def set_password(
 
 
 @post(
-    [
-        "/console/staff/{staff_id:uuid}/sessions/end",
-        "/console/staff/{staff_id:uuid}/sessions/{session_id:uuid}/end",
-    ],
+    "/console/staff/{staff_id:uuid}/sessions/end",
     guards=EDIT,
     include_in_schema=False,
     status_code=200,
 )
-async def end_sessions(
+async def end_all(
     request: AnyRequest,
-    staff_id: UUID,
+    staff_id: FromPath[UUID],
     unit: NamedDependency[Unit],
-    session_id: UUID | None = None,
+    staff: NamedDependency[SignedIn],
 ) -> Page:
-    """Sign somebody out of one browser, or of all."""
+    """Sign somebody out of all browsers; oneself of all others."""
+    await unit(auth.end_sessions, staff_id=staff_id, keep=staff.session_id)
+    return redirect(request, f"/console/staff/{staff_id}#sessions", flash="sites.session.ended")
+
+
+@post(
+    "/console/staff/{staff_id:uuid}/sessions/{session_id:uuid}/end",
+    guards=EDIT,
+    include_in_schema=False,
+    status_code=200,
+)
+async def end_one(
+    request: AnyRequest,
+    staff_id: FromPath[UUID],
+    session_id: FromPath[UUID],
+    unit: NamedDependency[Unit],
+) -> Page:
+    """Sign somebody out of one browser."""
     await unit(auth.end_sessions, staff_id=staff_id, session_id=session_id)
     return redirect(request, f"/console/staff/{staff_id}#sessions", flash="sites.session.ended")
 
@@ -268,5 +283,6 @@ routes = [
     person_page,
     save_person,
     set_password,
-    end_sessions,
+    end_all,
+    end_one,
 ]

@@ -5,6 +5,7 @@ from uuid import UUID
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from shanmen.db.session import Session, Unit
 from shanmen.kit.errors import DomainError
@@ -142,13 +143,13 @@ async def _show(
 
 
 @get("/console/sites/{slug:str}", guards=EDIT, include_in_schema=False)
-async def site_page(request: AnyRequest, slug: str, unit: NamedDependency[Unit]) -> Page:
+async def site_page(request: AnyRequest, slug: FromPath[str], unit: NamedDependency[Unit]) -> Page:
     """A site's texts, zones and entrances."""
     return await _show(request, unit, slug)
 
 
 @post("/console/sites/{slug:str}", guards=EDIT, include_in_schema=False, status_code=200)
-async def save_site(request: AnyRequest, slug: str, unit: NamedDependency[Unit]) -> Page:
+async def save_site(request: AnyRequest, slug: FromPath[str], unit: NamedDependency[Unit]) -> Page:
     """Save a site's texts."""
     form = await Form.read(request)
     try:
@@ -171,7 +172,7 @@ async def save_site(request: AnyRequest, slug: str, unit: NamedDependency[Unit])
 
 
 @post("/console/sites/{slug:str}/zones", guards=EDIT, include_in_schema=False, status_code=200)
-async def add_zone(request: AnyRequest, slug: str, unit: NamedDependency[Unit]) -> Page:
+async def add_zone(request: AnyRequest, slug: FromPath[str], unit: NamedDependency[Unit]) -> Page:
     """Add a zone."""
     form = await Form.read(request)
     try:
@@ -189,7 +190,7 @@ async def add_zone(request: AnyRequest, slug: str, unit: NamedDependency[Unit]) 
     status_code=200,
 )
 async def save_zone(
-    request: AnyRequest, slug: str, zone_id: UUID, unit: NamedDependency[Unit]
+    request: AnyRequest, slug: FromPath[str], zone_id: FromPath[UUID], unit: NamedDependency[Unit]
 ) -> Page:
     """Rename a zone."""
     form = await Form.read(request)
@@ -202,7 +203,9 @@ async def save_zone(
 
 
 @post("/console/sites/{slug:str}/entrances", guards=EDIT, include_in_schema=False, status_code=200)
-async def add_entrance(request: AnyRequest, slug: str, unit: NamedDependency[Unit]) -> Page:
+async def add_entrance(
+    request: AnyRequest, slug: FromPath[str], unit: NamedDependency[Unit]
+) -> Page:
     """Add an entrance."""
     form = await Form.read(request)
     try:
@@ -225,7 +228,10 @@ async def add_entrance(request: AnyRequest, slug: str, unit: NamedDependency[Uni
     status_code=200,
 )
 async def save_entrance(
-    request: AnyRequest, slug: str, entrance_id: UUID, unit: NamedDependency[Unit]
+    request: AnyRequest,
+    slug: FromPath[str],
+    entrance_id: FromPath[UUID],
+    unit: NamedDependency[Unit],
 ) -> Page:
     """Rename an entrance, move it to another zone, close or open it."""
     form = await Form.read(request)

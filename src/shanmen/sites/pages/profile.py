@@ -5,6 +5,7 @@ from uuid import UUID
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from shanmen.db.session import Unit
 from shanmen.kit.errors import BadInput, DomainError
@@ -91,7 +92,7 @@ async def end_others(
 )
 async def end_one(
     request: AnyRequest,
-    session_id: UUID,
+    session_id: FromPath[UUID],
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
 ) -> Page:

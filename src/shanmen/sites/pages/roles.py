@@ -3,6 +3,7 @@
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from shanmen.db.session import Unit
 from shanmen.kit.errors import DomainError
@@ -116,7 +117,7 @@ async def add_role(
 @post("/console/roles/{code:str}/remove", guards=EDIT, include_in_schema=False, status_code=200)
 async def remove_role(
     request: AnyRequest,
-    code: str,
+    code: FromPath[str],
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
 ) -> Page:
