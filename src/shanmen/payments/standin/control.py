@@ -203,9 +203,7 @@ async def emit(request: AnyRequest, data: JSONBody[Emit]) -> EventReport:
     return _fresh_report(standin, again)
 
 
-def _pay_one(
-    standin: StandIn, number: str, data: JSONBody[PayMany]
-) -> tuple[Paid, StoredEvent | None]:
+def _pay_one(standin: StandIn, number: str, data: PayMany) -> tuple[Paid, StoredEvent | None]:
     try:
         event = standin.bank.pay(number, manner=_manner(data.manner, data.delivery))
     except Refused as refusal:

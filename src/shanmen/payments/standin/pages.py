@@ -161,7 +161,8 @@ def _page(request: AnyRequest, row: StoredTransaction) -> Response[str]:
 def _headers(form_action: str) -> dict[str, str]:
     return {
         "Content-Security-Policy": (
-            "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
+            "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; "
+            "frame-ancestors 'none'; "
             f"form-action {form_action}"
         ),
         "Cache-Control": "no-store",
