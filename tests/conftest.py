@@ -23,7 +23,6 @@ from shanmen.db.keys import Keyrings
 from shanmen.db.session import Database
 from shanmen.kit import ids
 from shanmen.kit.crypto import MasterKey, MasterKeys
-
 from tests.support.park import Park, make_park
 
 EXTERNAL = "SHANMEN_TEST_DATABASE_URL"
@@ -102,7 +101,11 @@ def own_url(cluster: Cluster, template: str, worker_id: str) -> Iterator[str]:
 def open_database(url: str, *, pool_size: int = 8) -> Database:
     """A `Database` as the application role, with the run's master key."""
     return Database(
-        url, keyrings=Keyrings(MASTERS), app_role=APP_ROLE, pool_size=pool_size, lock_timeout_ms=5000
+        url,
+        keyrings=Keyrings(MASTERS),
+        app_role=APP_ROLE,
+        pool_size=pool_size,
+        lock_timeout_ms=5000,
     )
 
 

@@ -15,9 +15,9 @@ from sqlalchemy import text
 
 from shanmen import __version__, wiring
 from shanmen.admission import api as admission_api
-from shanmen.admission.pages import routes as admission_pages
 from shanmen.admission.coalesce import STATE_KEY as ADMISSIONS
 from shanmen.admission.coalesce import admission_coalescer
+from shanmen.admission.pages import routes as admission_pages
 from shanmen.db.keys import Keyrings
 from shanmen.db.outbox import install_subscribers
 from shanmen.db.session import Database, Session
@@ -160,8 +160,8 @@ def openapi_config() -> OpenAPIConfig:
         title="Shanmen API",
         version=__version__,
         description=(
-            "Everything that the product does, over HTTP. Send `Authorization: Bearer smk_…` with a "
-            "key from the console; repeat a changing call with the same `Idempotency-Key` to get "
+            "Everything that the product does, over HTTP. Send `Authorization: Bearer smk_…` with "
+            "a key from the console; repeat a changing call with the same `Idempotency-Key` to get "
             "the same answer. Errors are `application/problem+json` with a `code`."
         ),
         path="/api",

@@ -1,4 +1,4 @@
-"""The command line. Each command loads what it needs when it runs: a gate has no server packages."""
+"""The command line. A command loads what it needs when it runs: a gate has no server packages."""
 
 import asyncio
 import sys
@@ -40,11 +40,11 @@ def with_address(
 
 def with_database(work: "Callable[[Database, Settings], Awaitable[R]]") -> R:
     """Run `work` over the database of the settings; starts the embedded one if nobody has."""
-    from shanmen.app import open_database  # noqa: PLC0415
-    from shanmen.db.outbox import install_subscribers  # noqa: PLC0415
-    from shanmen.kit.crypto import MasterKeys  # noqa: PLC0415
-    from shanmen.launch.supervise import CannotStart, running_database  # noqa: PLC0415
-    from shanmen.wiring import SUBSCRIBERS  # noqa: PLC0415
+    from shanmen.app import open_database
+    from shanmen.db.outbox import install_subscribers
+    from shanmen.kit.crypto import MasterKeys
+    from shanmen.launch.supervise import CannotStart, running_database
+    from shanmen.wiring import SUBSCRIBERS
 
     async def run_it(settings: Settings) -> R:
         install_subscribers(SUBSCRIBERS)
@@ -68,7 +68,7 @@ def with_database(work: "Callable[[Database, Settings], Awaitable[R]]") -> R:
 def main(*, with_parent: bool) -> None:
     """Shanmen: ticketing and operations for scenic areas."""
     if with_parent:
-        from shanmen.launch.supervise import follow_parent  # noqa: PLC0415
+        from shanmen.launch.supervise import follow_parent
 
         follow_parent()
 
@@ -80,8 +80,8 @@ def main(*, with_parent: bool) -> None:
 @click.option("--tls-self-signed", is_flag=True, help="Serve HTTPS with a certificate made here.")
 def run(host: str | None, port: int | None, *, demo: bool, tls_self_signed: bool) -> None:
     """Start everything on this machine: database, pages, worker, sandbox payments."""
-    from shanmen.launch.supervise import CannotStart  # noqa: PLC0415
-    from shanmen.launch.everything import run_everything  # noqa: PLC0415
+    from shanmen.launch.everything import run_everything
+    from shanmen.launch.supervise import CannotStart
 
     settings = with_address(load_settings(), host, port, tls=tls_self_signed)
     try:
@@ -98,11 +98,12 @@ def run(host: str | None, port: int | None, *, demo: bool, tls_self_signed: bool
 @click.option("--tls-self-signed", is_flag=True, help="Serve HTTPS with a certificate made here.")
 def serve(host: str | None, port: int | None, *, tls_self_signed: bool) -> None:
     """Serve the pages and the API; the database must be migrated."""
-    from shanmen.launch.supervise import CannotStart  # noqa: PLC0415
-    from shanmen.launch.serve import serve_web  # noqa: PLC0415
+    from shanmen.launch.serve import serve_web
+    from shanmen.launch.supervise import CannotStart
 
     try:
-        serve_web(with_address(load_settings(), host, port, tls=tls_self_signed), tls=tls_self_signed)
+        settings = with_address(load_settings(), host, port, tls=tls_self_signed)
+        serve_web(settings, tls=tls_self_signed)
     except CannotStart as error:
         raise click.ClickException(str(error)) from error
 
@@ -110,7 +111,7 @@ def serve(host: str | None, port: int | None, *, tls_self_signed: bool) -> None:
 @main.command()
 def worker() -> None:
     """Work on jobs and sweeps: refunds, lapsed holds, slots of coming days."""
-    from shanmen.launch.serve import work  # noqa: PLC0415
+    from shanmen.launch.serve import work
 
     work(load_settings())
 
@@ -118,8 +119,8 @@ def worker() -> None:
 @main.command()
 def migrate() -> None:
     """Bring the database to this version's tables."""
-    from shanmen.db.migrate import upgrade  # noqa: PLC0415
-    from shanmen.launch.supervise import CannotStart, running_database  # noqa: PLC0415
+    from shanmen.db.migrate import upgrade
+    from shanmen.launch.supervise import CannotStart, running_database
 
     try:
         with running_database(load_settings()) as settings:
@@ -148,9 +149,9 @@ def stand_in() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="Port, instead of the setting.")
 def stand_in_pay(host: str, port: int | None) -> None:
     """Serve the sandbox payment provider. No real money is moved."""
-    from shanmen.payments.standin.__main__ import serve as serve_standin  # noqa: PLC0415
-    from shanmen.payments.standin.app import create_app  # noqa: PLC0415
-    from shanmen.payments.standin.store import AlreadyRunning  # noqa: PLC0415
+    from shanmen.payments.standin.__main__ import serve as serve_standin
+    from shanmen.payments.standin.app import create_app
+    from shanmen.payments.standin.store import AlreadyRunning
 
     settings = load_settings()
     try:
@@ -172,7 +173,7 @@ def demo() -> None:
 @click.option("--seed", default=1, show_default=True)
 def demo_history(orders: int, seed: int) -> None:
     """Fill the past year with orders and admissions; goes on where it was interrupted."""
-    from shanmen.demo.history import fill  # noqa: PLC0415
+    from shanmen.demo.history import fill
 
     with_database(lambda database, _: fill(database, orders=orders, seed=seed))
 
@@ -185,8 +186,8 @@ def audit() -> None:
 @audit.command("ledger")
 def audit_ledger() -> None:
     """Check that every account agrees with its transfers; exit status 1 when one does not."""
-    from shanmen.ledger.service import differences  # noqa: PLC0415
-    from shanmen.worker import all_tenants  # noqa: PLC0415
+    from shanmen.ledger.service import differences
+    from shanmen.worker import all_tenants
 
     async def check(database: "Database", _: Settings) -> int:
         found = 0

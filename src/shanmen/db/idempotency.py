@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Index, SmallInteger, select, text
+from sqlalchemy import Index, SmallInteger, delete, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shanmen.db.base import Base, TenantMixin
@@ -115,8 +115,14 @@ async def once(
 
 async def forget_old(session: Session, *, before: datetime) -> int:
     """Remove keys older than `before`; returns how many."""
-    old = select(Idempotency.key_hash).where(Idempotency.created_at < before).limit(10_000)
-    result = await session.execute(
-        Idempotency.__table__.delete().where(Idempotency.key_hash.in_(old))  # type: ignore[attr-defined]
+    old = (
+        select(Idempotency.key_hash)
+        .where(Idempotency.tenant_id == session.tenant_id, Idempotency.created_at < before)
+        .limit(10_000)
     )
-    return int(result.rowcount)
+    result = await session.scalars(
+        delete(Idempotency)
+        .where(Idempotency.tenant_id == session.tenant_id, Idempotency.key_hash.in_(old))
+        .returning(Idempotency.key_hash)
+    )
+    return len(result.all())

@@ -28,7 +28,8 @@ class Keyrings:
         """The tenant's keyring; raises LookupError for an unknown tenant."""
         ring = self._open.get(tenant_id)
         if ring is None:
-            wrapped = (await connection.execute(WRAPPED, {"tenant": tenant_id})).scalar_one_or_none()
+            found = await connection.execute(WRAPPED, {"tenant": tenant_id})
+            wrapped = found.scalar_one_or_none()
             if wrapped is None:
                 msg = f"There is no tenant {tenant_id}."
                 raise LookupError(msg)

@@ -39,4 +39,6 @@ async def run(session: Session, statements: Iterable[Statement]) -> list[list[tu
 
 def columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
     """Rows turned into columns, as ``unnest`` wants them; `count` columns also when empty."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]
+    if not rows:
+        return [[] for _ in range(count)]
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,8 +1,8 @@
 """Taking places and giving them back, for many orders at once.
 
-The counters of a slot are rows of `stock`: the slot's own (same id) and one per capped ticket type.
-Whoever changes them locks them first, sorted by id, once per transaction; the CHECK on the table
-is the last guard, never the first.
+The counters of a slot are rows of `stock`: the slot's own (same id) and one per capped ticket
+type. Whoever changes them locks them first, sorted by id, once per transaction; the CHECK on the
+table is the last guard, never the first.
 """
 
 from collections import defaultdict
@@ -21,8 +21,8 @@ SELECT id, slot_id, scope, ref, capacity, held, sold
 FROM stock WHERE tenant_id = %s AND slot_id = ANY(%s)
 ORDER BY id FOR NO KEY UPDATE
 """
-# Read after the lock, in a statement (and so a snapshot) of its own: whoever closes a slot holds its
-# counters' locks, and a join would still show the slot as it was when the wait began.
+# Read after the lock, in a statement (and so a snapshot) of its own: whoever closes a slot holds
+# its counters' locks, and a join would still show the slot as it was when the wait began.
 SLOTS = """
 SELECT id, pool_id, day, starts_at, ends_at, status
 FROM slot WHERE tenant_id = %s AND id = ANY(%s)
@@ -168,7 +168,12 @@ def locked(counters: Iterable[tuple[Any, ...]], slots: Iterable[tuple[Any, ...]]
         else:
             caps[slot_id][ref] = counter
     return LockedStock(
-        {row[0]: LockedSlot(*row, whole[row[0]], caps.get(row[0], {})) for row in slots}
+        {
+            slot_id: LockedSlot(
+                slot_id, pool_id, day, starts_at, ends_at, status, whole[slot_id], caps[slot_id]
+            )
+            for slot_id, pool_id, day, starts_at, ends_at, status in slots
+        }
     )
 
 

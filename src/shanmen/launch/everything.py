@@ -6,15 +6,14 @@ import sys
 import time
 from contextlib import AsyncExitStack
 
+import psycopg
 from rich.console import Console
 from rich.table import Table
 
 from shanmen.db.migrate import upgrade
-from shanmen.db.outbox import install_subscribers
 from shanmen.kit.crypto import MasterKeys
 from shanmen.kit.settings import Settings
 from shanmen.launch.supervise import Child, check_port, children, ready, running_database
-from shanmen.wiring import SUBSCRIBERS
 
 
 class Steps:
@@ -96,14 +95,22 @@ async def watch(processes: list[Child], stopping: asyncio.Event) -> None:
     for task in pending:
         task.cancel()
     for task in done - {stop}:
-        child = ended[task]  # type: ignore[index]
+        child = ended[task]
         print(f"The process {child.name!r} ended; stopping.", file=sys.stderr)  # noqa: T201
 
 
 async def ensure_demo(settings: Settings, steps: Steps) -> list[tuple[str, str, str]]:
-    """Make the demo's parks at the first start; returns who can sign in: (name, login, password)."""
+    """Make the demo's parks at the first start; returns who can sign in: role, login, password."""
+    from shanmen.demo.logins import LOGINS  # noqa: PLC0415
+
+    logins = [(login.role, login.name, login.password) for login in LOGINS]
+    if has_tenants(settings.database_url):
+        # Later starts need none of what makes a park, which is slow to load.
+        return logins
     from shanmen.app import open_database  # noqa: PLC0415
-    from shanmen.demo.parks import LOGINS, ensure_parks  # noqa: PLC0415
+    from shanmen.db.outbox import install_subscribers  # noqa: PLC0415
+    from shanmen.demo.parks import ensure_parks  # noqa: PLC0415
+    from shanmen.wiring import SUBSCRIBERS  # noqa: PLC0415
 
     install_subscribers(SUBSCRIBERS)
     database = open_database(settings, MasterKeys.load(settings.master_key_path, create=True))
@@ -112,7 +119,13 @@ async def ensure_demo(settings: Settings, steps: Steps) -> list[tuple[str, str, 
             steps.say("demo scenic area is made")
     finally:
         await database.close()
-    return [(login.role, login.name, login.password) for login in LOGINS]
+    return logins
+
+
+def has_tenants(url: str) -> bool:
+    """True when the database has been used before."""
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT 1 FROM tenant LIMIT 1").fetchone() is not None
 
 
 def announce(console: Console, address: str, logins: list[tuple[str, str, str]]) -> None:

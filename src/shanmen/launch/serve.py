@@ -23,6 +23,9 @@ def serve_web(settings: Settings, *, tls: bool) -> None:
         CannotStart: the port is taken, or the database cannot be used.
     """
     check_port(settings.host, settings.port, "SHANMEN_PORT")
+    # Loaded once here and shared by all web processes, which are forked from this one.
+    import shanmen.app  # noqa: F401, PLC0415
+
     with running_database(settings) as ready:
         os.environ.update(environment(ready))
         certificate, key = self_signed(ready.data_dir, host=ready.host) if tls else (None, None)

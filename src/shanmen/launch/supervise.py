@@ -23,7 +23,7 @@ from msgspec import structs
 from shanmen.db.embedded import EmbeddedDatabase
 from shanmen.kit.settings import Settings
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.05
 OK = 200
@@ -120,7 +120,7 @@ async def children(settings: Settings, wanted: list[Child]) -> AsyncIterator[lis
                 *child.arguments,
                 env=env,
                 stdin=asyncio.subprocess.PIPE,
-                # A group of its own: Ctrl-C reaches the supervisor alone, which stops them in order.
+                # A group of its own: Ctrl-C reaches the supervisor, which stops them in order.
                 process_group=0,
             )
         yield wanted
@@ -137,7 +137,9 @@ def follow_parent() -> None:
     """
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Not through sys.stdin: its lock would still be held when the interpreter ends.
+        while os.read(0, 1024):
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="leash", daemon=True).start()

@@ -78,7 +78,12 @@ async def post(session: Session, transfers: Sequence[NewTransfer]) -> None:
             Statement(LOCK_ACCOUNTS, (session.tenant_id, codes)),
             Statement(
                 SUM_UP,
-                (codes, [debits[c] for c in codes], [credits_[c] for c in codes], session.tenant_id),
+                (
+                    codes,
+                    [debits[c] for c in codes],
+                    [credits_[c] for c in codes],
+                    session.tenant_id,
+                ),
             ),
             Statement(POST, (session.tenant_id, *columns(rows, 9))),
         ],

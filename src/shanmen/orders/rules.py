@@ -45,9 +45,7 @@ TRANSITIONS: dict[str, frozenset[State]] = {
     ),
     State.RESCHEDULED: frozenset({State.ISSUED}),
     # A barrier that did not turn gives an entry back.
-    State.PARTLY_USED: frozenset(
-        {State.ISSUED, State.USED, State.REFUNDING, State.PARTLY_USED}
-    ),
+    State.PARTLY_USED: frozenset({State.ISSUED, State.USED, State.REFUNDING, State.PARTLY_USED}),
     State.USED: frozenset({State.PARTLY_USED, State.ISSUED}),
     # A part of the tickets was given back: the rest stays as it was.
     State.REFUNDING: frozenset({State.REFUNDED, State.ISSUED, State.PARTLY_USED, State.USED}),

@@ -1,4 +1,4 @@
-"""Recording payments and refunds. Nothing here calls a provider: that is never done in a transaction.
+"""Recording payments and refunds. Nothing here calls a provider: no transaction ever does.
 
 The steps around a call: record the attempt and commit; call the provider with the attempt's id as
 its number; record the result. A lost answer is found out by asking again with the same number.
@@ -108,7 +108,7 @@ async def open_attempt(
     provider: str,
     expires_at: datetime,
 ) -> PaymentView:
-    """The order's open attempt with this provider, or a new one. The caller has locked the order."""
+    """The order's open attempt with this provider, or a new one. The order is locked."""
     found = await session.scalar(
         select(Payment)
         .where(
@@ -201,16 +201,12 @@ def lock_statement(tenant_id: int, payment_ids: Iterable[UUID]) -> Statement:
     return Statement(LOCK, (tenant_id, list(payment_ids)))
 
 
-def paid_statement(
-    tenant_id: int, paid: Sequence[tuple[UUID, datetime, str]]
-) -> Statement:
+def paid_statement(tenant_id: int, paid: Sequence[tuple[UUID, datetime, str]]) -> Statement:
     """Marks payments as paid: (id, paid_at, provider's reference)."""
     return Statement(PAID, (*columns(paid, 3), tenant_id))
 
 
-def notices_statement(
-    tenant_id: int, heard: Sequence[HeardNotice], *, now: datetime
-) -> Statement:
+def notices_statement(tenant_id: int, heard: Sequence[HeardNotice], *, now: datetime) -> Statement:
     """Keeps the notices; a repeated event is kept once."""
     rows = [
         (ids.new_id(), h.provider, h.notice.event_id, h.notice.kind.value, h.payment_id,

@@ -1,8 +1,8 @@
 """Limits per document and phone, kept under concurrency.
 
-The subjects (documents, phones) are locked by advisory locks before their places are counted, so two
-transactions that name the same document go one after the other. What this batch has granted itself
-is added in memory.
+The subjects (documents, phones) are locked by advisory locks before their places are counted, so
+two transactions that name the same document go one after the other. What this batch has granted
+itself is added in memory.
 """
 
 from collections import Counter, defaultdict

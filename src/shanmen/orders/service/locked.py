@@ -14,10 +14,11 @@ from shanmen.kit import clock, ids
 from shanmen.orders.errors import OrderNotFound
 from shanmen.orders.rules import Line, State, check, lines_from
 
-COLUMNS = (
-    "id, number, site_id, channel, status, visit_day, phone_index, amount_fen, refunded_fen, "
-    "lines, generation, hold_expires_at"
-)
+FIELDS = (
+    "id", "number", "site_id", "channel", "status", "visit_day", "phone_index", "amount_fen",
+    "refunded_fen", "lines", "generation", "hold_expires_at",
+)  # fmt: skip
+COLUMNS = ", ".join(FIELDS)
 LOCK = f"SELECT {COLUMNS} FROM orders WHERE tenant_id = %s AND id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608, E501
 EVENTS = """
 INSERT INTO order_event (tenant_id, id, order_id, at, from_status, to_status, actor_kind,
@@ -128,7 +129,12 @@ def lock_statement(tenant_id: int, order_ids: Iterable[UUID]) -> Statement:
 
 def locked_orders(rows: Sequence[tuple[Any, ...]]) -> dict[UUID, LockedOrder]:
     """The rows that `lock_statement` returned."""
-    return {row[0]: LockedOrder(*row[:9], lines_from(row[9]), *row[10:]) for row in rows}
+    found: dict[UUID, LockedOrder] = {}
+    for row in rows:
+        facts = dict(zip(FIELDS, row, strict=True))
+        facts["lines"] = lines_from(facts["lines"])
+        found[row[0]] = LockedOrder(**facts)
+    return found
 
 
 async def lock_order(session: Session, order_id: UUID) -> LockedOrder:

@@ -108,9 +108,7 @@ class Settlement:
         )
         return self._honour(heard.provider, payment, order)
 
-    def _honour(
-        self, provider: str, payment: payments.LockedPayment, order: LockedOrder
-    ) -> str:
+    def _honour(self, provider: str, payment: payments.LockedPayment, order: LockedOrder) -> str:
         actor = Actor("provider", label=provider)
         if order.status == State.HELD:
             self.changes.move(order, State.PAID, actor=actor)
@@ -190,7 +188,7 @@ async def _take_places_again(work: Settlement) -> None:
                     slot_id=line.slot_ids[0],
                 )
             if any(work.now >= line.valid_until for line in order.lines):
-                raise TooLate  # noqa: TRY301 - the same way out as sold out
+                raise TooLate
             locked.sell_draws(order.draws)
         except DomainError as error:
             work.outcomes[index] = LATE_REFUNDED
@@ -204,7 +202,7 @@ async def _take_places_again(work: Settlement) -> None:
 
 async def _write(work: Settlement) -> None:
     session, tenant = work.session, work.session.tenant_id
-    new_tickets = []
+    new_tickets: list[tickets.NewTicket] = []
     for order in work.issue:
         work.changes.move(order, State.ISSUED)
         order.paid_at = work.now

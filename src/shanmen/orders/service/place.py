@@ -9,7 +9,6 @@ but the memory of its answer.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from uuid import UUID
 
 import msgspec
 
@@ -21,6 +20,7 @@ from shanmen.db.pipeline import Statement, run
 from shanmen.db.session import Session
 from shanmen.inventory import stock
 from shanmen.inventory.errors import SlotNotFound
+from shanmen.inventory.stock import LockedSlot
 from shanmen.kit import clock
 from shanmen.kit.errors import DomainError, IdempotencyMismatch, all_errors
 from shanmen.orders.errors import NotOnSale, TooEarly, TooLate
@@ -98,7 +98,7 @@ class Batch:
 
     def _visit(
         self, prepared: Prepared, ticket: PreparedTicket, index: int
-    ) -> tuple[list[stock.LockedSlot], int]:
+    ) -> tuple[list[LockedSlot], int]:
         """The ticket's slots and its price; raises what is wrong with day or slot."""
         kind, wish = ticket.kind, ticket.wish
         path = f"tickets.{index}.slot_id"
@@ -122,7 +122,7 @@ class Batch:
         return slots, price
 
 
-def check_sale_window(  # noqa: PLR0913 - keyword-only facts of one decision
+def check_sale_window(
     kind: TicketTypeInfo, day: date, ends_at: datetime, *, now: datetime, timezone: str, path: str
 ) -> None:
     """Raise TooEarly before the day goes on sale, TooLate once the slot's sale has closed."""
@@ -203,7 +203,7 @@ async def _write(session: Session, batch: Batch) -> None:
         await run(session, statements)
 
 
-def _line(ticket: PreparedTicket, slots: list[stock.LockedSlot], price_fen: int) -> Line:
+def _line(ticket: PreparedTicket, slots: list[LockedSlot], price_fen: int) -> Line:
     kind, visit = ticket.kind, slots[0]
     return Line(
         ticket_id=ticket.id,

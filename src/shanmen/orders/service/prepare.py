@@ -64,9 +64,7 @@ class Prepared:
     @property
     def slot_ids(self) -> set[UUID]:
         """All slots that the order needs places in."""
-        return {
-            slot for t in self.tickets for slot in (t.wish.slot_id, *t.wish.other_slot_ids)
-        }
+        return {slot for t in self.tickets for slot in (t.wish.slot_id, *t.wish.other_slot_ids)}
 
     def with_tickets(self, tickets: tuple[PreparedTicket, ...]) -> "Prepared":
         """The same request with other tickets."""

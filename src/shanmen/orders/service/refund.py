@@ -120,9 +120,7 @@ def _quote(chosen: list[Line], fee_percent: int | None) -> RefundQuote:
     return quote
 
 
-async def _pay_back(
-    session: Session, order: LockedOrder, quote: RefundQuote, reason: str
-) -> None:
+async def _pay_back(session: Session, order: LockedOrder, quote: RefundQuote, reason: str) -> None:
     paid = next(
         p for p in await payments.payments_of(session, order_id=order.id) if p.status == "paid"
     )
@@ -199,4 +197,3 @@ def _after_refund(order: LockedOrder, uses: dict[UUID, tickets.TicketUse]) -> St
         entered=sum(uses[line.ticket_id].persons_entered for line in left),
         total=sum(line.party_size * max(line.entries, 1) for line in left),
     )
-

@@ -127,9 +127,7 @@ async def _new_lines(
         visit = slots[0]
         if (catalog.price(kind, visit.day) or 0) > line.price_fen:
             raise PriceHigher(field="slot_id")
-        usage.check_again(
-            kind, documents.get(line.ticket_id, ()), day=visit.day, slot_id=visit.id
-        )
+        usage.check_again(kind, documents.get(line.ticket_id, ()), day=visit.day, slot_id=visit.id)
         wishes += [(s.id, kind.id, d.quantity) for s, d in zip(slots, kind.draws, strict=True)]
         moved.append(
             structs.replace(
