@@ -9,11 +9,13 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Annotated, Literal, TypeVar
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
 from shanmen.catalog import errors
+from shanmen.catalog.rules import EVERY_WEEKDAY, TicketTypeInfo
 from shanmen.kit.errors import DomainError
 from shanmen.web.forms import FormInvalid, describe_validation
 
@@ -22,7 +24,6 @@ S = TypeVar("S", bound=msgspec.Struct)
 AUDIENCES = ("adult", "child", "senior", "student", "family", "any")
 DOCUMENTS = ("each", "one", "none")
 DAY_KINDS = ("workday", "weekend", "holiday")
-EVERY_WEEKDAY = 127
 MAX_ZONE = 31
 FULL_FEE = 100
 CHANNEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -281,3 +282,86 @@ def price_problems(prices: Sequence[PriceSpec]) -> list[DomainError]:
             )
         seen.setdefault(condition, index)
     return found
+
+
+class TypedText(msgspec.Struct, frozen=True, kw_only=True):
+    """A text typed in both languages; a form's field cannot be called ``zh-CN``."""
+
+    zh: str = ""
+    en: str = ""
+
+    def text(self) -> LocalText:
+        """The text as the services take it."""
+        return LocalText(zh=self.zh, en=self.en)
+
+
+class DrawOut(msgspec.Struct, frozen=True, kw_only=True):
+    """Places that each ticket takes from a pool."""
+
+    pool_id: UUID
+    quantity: int
+
+
+class Product(msgspec.Struct, frozen=True, kw_only=True):
+    """A ticket type, as programs see it."""
+
+    id: UUID
+    number: Annotated[int, Meta(description="Its number within the site, carried by tickets.")]
+    name: Annotated[dict[str, str], Meta(examples=[{"zh-CN": "成人票", "en": "Adult"}])]
+    description: dict[str, str]
+    audience: str
+    party_size: Annotated[int, Meta(description="How many persons one ticket admits.")]
+    documents: Annotated[str, Meta(description="Who is named: `each`, `one` or `none`.")]
+    min_age: int | None
+    max_age: int | None
+    entries: Annotated[int, Meta(description="Entries for each person; 0 is without limit.")]
+    valid_days: int
+    zones: Annotated[list[int], Meta(description="Numbers of the zones that it opens.")]
+    rotating: bool
+    second_factor: bool
+    min_per_order: int
+    max_per_order: int
+    days_ahead: int
+    sale_closes_minutes: int
+    refund: list[RefundStepSpec]
+    reschedule: RescheduleSpec
+    limits: LimitsSpec
+    channels: list[str]
+    on_sale: bool
+    position: int
+    draws: Annotated[list[DrawOut], Meta(description="The first pool sets the visit's slot.")]
+    prices: list[PriceSpec]
+
+    @classmethod
+    def of(cls, info: TicketTypeInfo) -> "Product":
+        """The wire shape of a ticket type."""
+        value = msgspec.to_builtins(info) | {
+            "zones": list(info.zone_numbers),
+            "refund": msgspec.to_builtins(info.refund.steps),
+            "channels": sorted(info.channels),
+        }
+        return msgspec.convert(value, cls)
+
+    def spec(self) -> TicketTypeSpec:
+        """What an operator would say to make the same."""
+        value = msgspec.to_builtins(self)
+        known = {field.encode_name for field in msgspec.structs.fields(TicketTypeSpec)}
+        return msgspec.convert({k: v for k, v in value.items() if k in known}, TicketTypeSpec)
+
+
+class DayPrice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ticket costs on a day."""
+
+    day: date
+    day_kind: DayKindName
+    price_fen: Annotated[
+        int | None, Meta(description="In fen; null where no price rule speaks of the day.")
+    ]
+
+
+class SpecialDayOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A day whose kind the operator set."""
+
+    day: date
+    day_kind: DayKindName
+    name: dict[str, str]

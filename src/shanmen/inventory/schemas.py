@@ -1,7 +1,7 @@
 """What an operator says about pools, schedules and caps, and the rules it must keep."""
 
 from collections.abc import Sequence
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from shanmen.catalog.schemas import EVERY_WEEKDAY, LocalText, Priority, Weekdays, season_problems
 from shanmen.inventory import errors
-from shanmen.inventory.rules import SchedulePlan, SlotPlan, problem_with
+from shanmen.inventory.rules import NO_CAP, SchedulePlan, SlotPlan, SlotState, problem_with
 from shanmen.kit.errors import DomainError
 
 MOST_SLOTS_A_DAY = 200
@@ -124,3 +124,163 @@ def draw_problems(draws: Sequence[DrawSpec]) -> list[DomainError]:
         for index, draw in enumerate(draws)
         if draw.cap is not None and draw.cap < draw.quantity
     ]
+
+
+class PoolOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool."""
+
+    id: UUID
+    name: Annotated[dict[str, str], Meta(examples=[{"zh-CN": "大门", "en": "Main gate"}])]
+    position: int
+
+
+class SlotPlanOut(msgspec.Struct, frozen=True, kw_only=True):
+    """One slot of a schedule, in local time."""
+
+    starts: time
+    ends: time
+    capacity: int
+
+
+class ScheduleOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule of a pool."""
+
+    id: UUID
+    pool_id: UUID
+    name: str
+    date_from: date | None
+    date_until: date | None
+    weekdays: int
+    day_kind: str
+    priority: int
+    slots: list[SlotPlanOut]
+
+
+class SlotChangesOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What bringing slots in line with their schedules changed, or would change."""
+
+    created: int
+    updated: int
+    opened: int
+    closed: int
+    kept_sold: Annotated[int, Meta(description="Left as they were: tickets were sold.")]
+    kept_edited: Annotated[int, Meta(description="Left as they were: set by hand.")]
+    caps_waiting: Annotated[
+        int, Meta(description="Open slots that take no new cap, because they have sales.")
+    ]
+
+
+class ScheduleSaved(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule, and what saving it did to the slots."""
+
+    schedule: ScheduleOut
+    changes: SlotChangesOut
+
+
+class CapOut(msgspec.Struct, frozen=True, kw_only=True):
+    """One ticket type's own cap in a slot."""
+
+    product_id: UUID
+    capacity: int
+    left: int
+
+
+class StockOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A slot with its counters, for the operator."""
+
+    id: UUID
+    pool_id: UUID
+    day: date
+    starts: time
+    ends: time
+    starts_at: datetime
+    ends_at: datetime
+    status: Literal["open", "closed"]
+    note: dict[str, str]
+    edited: Annotated[bool, Meta(description="Set by hand: schedules leave it alone.")]
+    capacity: int
+    held: int
+    sold: int
+    left: int
+    caps: list[CapOut]
+
+    @classmethod
+    def of(cls, slot: SlotState) -> "StockOut":
+        """The wire shape of a slot."""
+        caps = [
+            CapOut(product_id=UUID(key), capacity=cap, left=left)
+            for key, (cap, left) in sorted(slot.caps.items())
+            if cap < NO_CAP
+        ]
+        names = set(cls.__struct_fields__) - {"caps"}
+        return cls(**{name: getattr(slot, name) for name in names}, caps=caps)
+
+
+class SlotPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to change of a slot; what is left out stays."""
+
+    capacity: Annotated[Capacity | None, Meta(description="Never below what is held and sold.")] = (
+        None
+    )
+    status: Annotated[
+        Literal["open", "closed"] | None,
+        Meta(description="Closing stops sales alone: tickets that were sold stay valid."),
+    ] = None
+    note: LocalText | None = None
+    caps: Annotated[
+        dict[UUID, Capacity | None],
+        Meta(description="Caps by ticket type; null takes one away."),
+    ] = msgspec.field(default_factory=dict)
+    reason: Annotated[str, Meta(max_length=500, description="For the audit log.")] = ""
+
+
+class DayPut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether a pool is open on a day."""
+
+    status: Literal["open", "closed"]
+    note: LocalText | None = None
+    reason: Annotated[str, Meta(max_length=500, description="For the audit log.")] = ""
+
+
+State = Annotated[
+    Literal["open", "nearly_full", "sold_out", "closed", "over", "not_yet"],
+    Meta(description="`open` and `nearly_full` can be booked."),
+]
+
+
+class DayAvailability(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a day can be booked."""
+
+    day: date
+    day_kind: Literal["workday", "weekend", "holiday"]
+    state: State
+    price_fen: Annotated[
+        int | None, Meta(description="The lowest price of what can be booked, in fen.")
+    ]
+    left: Annotated[int, Meta(description="Places left in all slots that can be booked.")]
+
+
+class ProductAvailability(msgspec.Struct, frozen=True, kw_only=True):
+    """One ticket type in a slot."""
+
+    product_id: UUID
+    state: State
+    left: Annotated[int, Meta(description="Tickets left, over all pools and caps.")]
+    price_fen: int | None
+    other_slot_ids: Annotated[
+        list[UUID], Meta(description="Slots of the further pools of a bundle.")
+    ]
+
+
+class SlotAvailability(msgspec.Struct, frozen=True, kw_only=True):
+    """A slot in which a visit can begin."""
+
+    slot_id: UUID
+    day: date
+    starts: time
+    ends: time
+    starts_at: datetime
+    ends_at: datetime
+    state: State
+    note: dict[str, str]
+    products: list[ProductAvailability]

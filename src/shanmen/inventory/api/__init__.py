@@ -1,0 +1,1 @@
+"""The API of availability, pools, schedules, slots and special days."""
