@@ -20,13 +20,16 @@ import pytest
 from shanmen.db import migrate
 from shanmen.db.embedded import EmbeddedDatabase
 from shanmen.db.keys import Keyrings
+from shanmen.db.outbox import install_subscribers
 from shanmen.db.session import Database
 from shanmen.kit import ids
 from shanmen.kit.crypto import MasterKey, MasterKeys
+from shanmen.wiring import SUBSCRIBERS
 from tests.support.park import Park, make_park
 
 EXTERNAL = "SHANMEN_TEST_DATABASE_URL"
 APP_ROLE = "shanmen_app"
+install_subscribers(SUBSCRIBERS)
 MASTERS = MasterKeys([MasterKey.generate("test")])
 # Losing the last second of a test database in a power cut harms nobody; crash tests start a server
 # of their own with durability on.
