@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from shanmen.db.base import Base, TenantMixin
 from shanmen.db.locks import lock_key
-from shanmen.db.pipeline import Statement, columns
+from shanmen.db.pipeline import Statement, array, columns
 from shanmen.db.session import Session
 from shanmen.kit import clock
 from shanmen.kit.errors import IdempotencyMismatch
@@ -62,7 +62,7 @@ def lookup_statement(tenant_id: int, keys: Iterable[bytes]) -> Statement:
     return Statement(
         "SELECT key_hash, request_hash, status, answer FROM idempotency "
         "WHERE tenant_id = %s AND key_hash = ANY(%s)",
-        (tenant_id, list(keys)),
+        (tenant_id, array(keys)),
     )
 
 

@@ -5,9 +5,12 @@ statement sees what the ones before it locked and changed. Each has a snapshot o
 COMMITTED), which is why a lock and the read it protects are two statements.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -37,8 +40,44 @@ async def run(session: Session, statements: Iterable[Statement]) -> list[list[tu
     return [await c.fetchall() if c.description else [] for c in cursors]
 
 
-def columns(rows: Sequence[Sequence[Any]], count: int) -> list[list[Any]]:
-    """Rows turned into columns, as ``unnest`` wants them; `count` columns also when empty."""
+def columns(rows: Sequence[Sequence[Any]], count: int) -> list[str]:
+    """Rows turned into one array literal for each column, as ``unnest(%s::uuid[], …)`` wants them.
+
+    `count` is the number of columns, also of no rows.
+    """
     if not rows:
-        return [[] for _ in range(count)]
-    return [list(column) for column in zip(*rows, strict=True)]
+        return ["{}"] * count
+    return [array(column) for column in zip(*rows, strict=True)]
+
+
+def array(values: Iterable[Any]) -> str:
+    """The literal of a one-dimensional PostgreSQL array; all values of one type, or None.
+
+    psycopg dumps a list element by element with a regular expression for its quoting, which costs
+    more than everything else that placing an order does. The statement casts what this returns.
+
+    Raises:
+        TypeError: values of a type that this does not know.
+    """
+    values = list(values)
+    kind = next((type(value) for value in values if value is not None), int)
+    write = _WRITE.get(kind) or next((w for k, w in _WRITE.items() if issubclass(kind, k)), None)
+    if write is None:
+        msg = f"An array of {kind.__name__} cannot be written."
+        raise TypeError(msg)
+    return "{" + ",".join("NULL" if v is None else write(v) for v in values) + "}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+_WRITE: dict[type, Callable[[Any], str]] = {
+    bool: lambda value: "t" if value else "f",
+    int: str,
+    str: _quoted,
+    bytes: lambda value: '"\\\\x' + value.hex() + '"',
+    UUID: attrgetter("hex"),
+    datetime: lambda value: '"' + value.isoformat() + '"',
+    date: date.isoformat,
+}

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from shanmen.db.pipeline import Statement, columns, run
+from shanmen.db.pipeline import Statement, array, columns, run
 from shanmen.db.session import Session
 from shanmen.inventory.errors import SlotClosed, SlotNotFound, SoldOut
 
@@ -153,7 +153,7 @@ class LockedStock:
 
 def lock_statements(tenant_id: int, slot_ids: Iterable[UUID]) -> tuple[Statement, Statement]:
     """Locks all counters of the slots in the documented order, then reads the slots."""
-    params = (tenant_id, list(slot_ids))
+    params = (tenant_id, array(slot_ids))
     return Statement(LOCK, params), Statement(SLOTS, params)
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from shanmen.catalog.rules import Catalog, TicketTypeInfo
 from shanmen.db.locks import LOCK_KEYS, lock_key, lock_keys
-from shanmen.db.pipeline import Statement, run
+from shanmen.db.pipeline import Statement, array, run
 from shanmen.db.session import Session
 from shanmen.orders.errors import DocumentLimit, PhoneLimit
 from shanmen.orders.service.prepare import Prepared, PreparedTicket
@@ -53,8 +53,8 @@ def usage_statements(
         r.phone_index for r in requests if any(t.kind.limits.per_phone_day for t in r.tickets)
     }
     return (
-        Statement(DOCUMENTS, (tenant_id, list(documents), since)),
-        Statement(PHONES, (tenant_id, list(phones), since)),
+        Statement(DOCUMENTS, (tenant_id, array(documents), since)),
+        Statement(PHONES, (tenant_id, array(phones), since)),
     )
 
 

@@ -16,7 +16,7 @@ from shanmen.catalog.queries import current_catalog
 from shanmen.catalog.rules import Catalog, TicketTypeInfo
 from shanmen.db.idempotency import Known, lookup_statement, remember_statement
 from shanmen.db.locks import LOCK_KEYS, lock_key
-from shanmen.db.pipeline import Statement, run
+from shanmen.db.pipeline import Statement, array, run
 from shanmen.db.session import Session
 from shanmen.inventory import stock
 from shanmen.inventory.errors import SlotNotFound
@@ -174,7 +174,7 @@ async def _open(
     _, known, documents, phones, counters, slots = await run(
         session,
         [
-            Statement(LOCK_KEYS, (sorted(locks),)),
+            Statement(LOCK_KEYS, (array(sorted(locks)),)),
             lookup_statement(tenant, keys),
             *limits.usage_statements(tenant, requests, since=now.date() - timedelta(days=1)),
             *stock.lock_statements(tenant, slot_ids),
