@@ -56,17 +56,19 @@ KEY_SECONDS: Final = 5.0
 """A revoked key is refused at the latest after this long, in every process."""
 SITE_SECONDS: Final = 5.0
 TENANT_SECONDS: Final = 60.0
-_STATE_KEY: Final = "shanmen_access"
+STATE_KEY: Final = "shanmen_access"
 _USER: Final = "user"
 
 
 class Access:
     """What one application remembers to recognise its callers."""
 
-    def __init__(self, database: Database, *, session_minutes: int) -> None:
+    def __init__(
+        self, database: Database, *, session_minutes: int, passwords: Passwords | None = None
+    ) -> None:
         self.database = database
         self.session_minutes = session_minutes
-        self.passwords = Passwords()
+        self.passwords = passwords or Passwords()
         self.tenants: Remembered[int, bool] = Remembered(seconds=TENANT_SECONDS)
         self.sites: Remembered[str, SiteContext] = Remembered(seconds=SITE_SECONDS)
         self.keys: Remembered[tuple[int, bytes], ApiCaller] = Remembered(seconds=KEY_SECONDS)
@@ -130,10 +132,10 @@ class Access:
 def access_of(connection: Connection) -> Access:
     """The application's memory of its callers; made at the first use."""
     state = connection.app.state
-    found = state.get(_STATE_KEY)
+    found = state.get(STATE_KEY)
     if not isinstance(found, Access) or found.database is not state.database:
         found = Access(state.database, session_minutes=state.settings.session_minutes)
-        state[_STATE_KEY] = found
+        state[STATE_KEY] = found
     return found
 
 

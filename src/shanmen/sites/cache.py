@@ -44,7 +44,7 @@ class Remembered(Generic[K, V]):
     async def get(self, key: K, load: Callable[[], Awaitable[V | None]]) -> V | None:
         """The remembered value, or what `load` finds."""
         kept = self._values.get(key)
-        if kept is not None and clock.monotonic() - kept[0] < self._seconds:
+        if kept is not None and 0 <= clock.monotonic() - kept[0] < self._seconds:
             return kept[1]
         task = self._loading.get(key)
         if task is None:

@@ -277,6 +277,8 @@ def _staff(session: Session) -> Select[Staff, Role]:
         select(Staff, Role)
         .join(Role, (Role.tenant_id == Staff.tenant_id) & (Role.id == Staff.role_id))
         .where(Staff.tenant_id == session.tenant_id)
+        # A statement may have changed a row that this session has read before.
+        .execution_options(populate_existing=True)
     )
 
 

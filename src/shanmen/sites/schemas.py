@@ -57,7 +57,7 @@ class ProblemDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
 def problems(*kinds: type[DomainError]) -> dict[int, ResponseSpec]:
     """The ``responses=`` of an API route that raises these errors.
 
-    Those that every route with a key has (401, 403, 422) are added.
+    Those that every route with a key has (400, 401, 403, 422) are added.
     """
     by_status: dict[int, list[type[DomainError]]] = {}
     everywhere: tuple[type[DomainError], ...] = (
@@ -67,14 +67,17 @@ def problems(*kinds: type[DomainError]) -> dict[int, ResponseSpec]:
     )
     for kind in dict.fromkeys((*kinds, *everywhere)):
         by_status.setdefault(kind.status, []).append(kind)
+    said = {400: "`web.bad_request`: The request could not be read, for example as JSON."}
+    for status, found in by_status.items():
+        said[status] = " ".join(f"`{kind.code}`: {_first_line(kind)}" for kind in found)
     return {
         status: ResponseSpec(
             data_container=ProblemDocument,
             generate_examples=False,
             media_type="application/problem+json",
-            description=" ".join(f"`{kind.code}`: {_first_line(kind)}" for kind in found),
+            description=description,
         )
-        for status, found in sorted(by_status.items())
+        for status, description in sorted(said.items())
     }
 
 
