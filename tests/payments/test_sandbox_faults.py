@@ -19,9 +19,9 @@ from shanmen.payments.providers.sandbox_keys import load_merchant_keys
 
 @pytest.fixture
 async def hasty(sandbox):
-    """A client that waits for half a second."""
+    """A client that waits for a second."""
     client = SandboxProvider(
-        base_url=sandbox.url, keys=load_merchant_keys(sandbox.data_dir), timeout_seconds=0.5
+        base_url=sandbox.url, keys=load_merchant_keys(sandbox.data_dir), timeout_seconds=1
     )
     yield client
     await client.aclose()
@@ -41,7 +41,7 @@ async def test_latency(sandbox):
 async def test_a_start_without_answer_is_ambiguous_and_a_query_decides(
     sandbox, hasty, moment, found
 ):
-    await sandbox.control.faults(hang={"create": moment}, hang_seconds=2)
+    await sandbox.control.faults(hang={"create": moment}, hang_seconds=3)
     attempt = sandbox.attempt()
     with pytest.raises(ProviderUnavailable) as unavailable:
         await hasty.start(attempt)
@@ -54,7 +54,7 @@ async def test_a_start_without_answer_is_ambiguous_and_a_query_decides(
 
 async def test_a_refund_without_answer_is_given_once(sandbox, hasty):
     attempt = await sandbox.paid()
-    await sandbox.control.faults(hang={"refund": "after"}, hang_seconds=2)
+    await sandbox.control.faults(hang={"refund": "after"}, hang_seconds=3)
     request = sandbox.refund_of(attempt, amount_fen=800)
     with pytest.raises(ProviderUnavailable) as unavailable:
         await hasty.refund(request)
@@ -66,7 +66,7 @@ async def test_a_refund_without_answer_is_given_once(sandbox, hasty):
 
 async def test_a_query_without_answer_has_changed_nothing(sandbox, hasty):
     attempt, _ = await sandbox.started()
-    await sandbox.control.faults(hang={"query": "before"}, hang_seconds=2)
+    await sandbox.control.faults(hang={"query": "before"}, hang_seconds=3)
     with pytest.raises(ProviderUnavailable) as unavailable:
         await hasty.query(attempt.out_trade_no)
     assert not unavailable.value.ambiguous

@@ -104,7 +104,7 @@ async def test_money_on_its_way_can_arrive_after_the_closing(sandbox):
 
 
 async def test_an_expired_payment_closes_itself_and_tells(sandbox):
-    soon = datetime.now(UTC) + timedelta(seconds=1)
+    soon = datetime.now(UTC) + timedelta(seconds=2)
     attempt, opened = await sandbox.started(expire_at=soon)
     (received,) = await sandbox.merchant.expect(1)
     notice = sandbox.provider.verify_callback(received.headers, received.body)

@@ -46,7 +46,9 @@ _AUTHORIZATION_FIELD = re.compile(r'([a-z_]+)="([^"]*)"')
 
 Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z_|*@-]{1,64}$")]
 Amount = Annotated[int, msgspec.Meta(ge=1, le=10_000_000_000)]
-Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[!-~]+$", max_length=2048)]
+Url = Annotated[
+    str, msgspec.Meta(pattern=r"^https?://[0-9A-Za-z.:_\[\]-]+([/?#][!-~]*)?$", max_length=2048)
+]
 
 
 class TradeState(StrEnum):
