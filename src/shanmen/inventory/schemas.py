@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from shanmen.catalog.schemas import EVERY_WEEKDAY, LocalText, Priority, Weekdays, season_problems
+from shanmen.catalog.rules import EVERY_WEEKDAY
+from shanmen.catalog.schemas import LocalText, Priority, Weekdays, season_problems
 from shanmen.inventory import errors
 from shanmen.inventory.rules import NO_CAP, SchedulePlan, SlotPlan, SlotState, problem_with
 from shanmen.kit.errors import DomainError

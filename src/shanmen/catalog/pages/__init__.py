@@ -1,0 +1,1 @@
+"""Console pages of ticket types and their prices."""

@@ -1,0 +1,15 @@
+"""All pages of this module, and their places in the console's navigation."""
+
+from shanmen.catalog.pages import prices, products
+from shanmen.sites.access import NavEntry
+from shanmen.web.render import NavItem
+
+routes = [*products.routes, *prices.routes]
+
+NAV = [
+    NavEntry(
+        NavItem("products", "catalog.nav.products", "/console/products", "ticket"),
+        ("catalog.edit", "inventory.edit", "insight.read"),
+        40,
+    ),
+]

@@ -1,0 +1,210 @@
+"""What an operator types about a ticket type, and its way to and from the services' shapes."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+from shanmen.catalog.rules import TicketTypeInfo
+from shanmen.catalog.schemas import (
+    Audience,
+    LimitsSpec,
+    PriceSpec,
+    Product,
+    RefundStepSpec,
+    RescheduleSpec,
+    TicketTypeSpec,
+    TypedText,
+)
+from shanmen.kit import money
+from shanmen.web.forms import FieldProblem, Form, FormInvalid
+
+BLANK_ROWS = 2
+"""Empty rows that a table of rows ends with, to write the next ones in."""
+
+
+class RefundRow(msgspec.Struct, kw_only=True):
+    """A line of the refund table."""
+
+    hours_before: float
+    fee_percent: int = 0
+
+
+class TicketTypeForm(msgspec.Struct, kw_only=True):
+    """The page of a ticket type."""
+
+    name: TypedText = TypedText()
+    description: TypedText = TypedText()
+    audience: Audience = "adult"
+    party_size: int = 1
+    documents: Literal["each", "one", "none"] = "each"
+    min_age: int | None = None
+    max_age: int | None = None
+    entries: int = 1
+    valid_days: int = 1
+    zones: list[int] = msgspec.field(default_factory=list)
+    rotating: bool = False
+    second_factor: bool = False
+    min_per_order: int = 1
+    max_per_order: int = 10
+    days_ahead: int = 30
+    sale_closes_minutes: int = 0
+    refund: list[RefundRow] = msgspec.field(default_factory=list)
+    reschedule: RescheduleSpec = RescheduleSpec()
+    limits: LimitsSpec = LimitsSpec()
+    channels: str = ""
+    on_sale: bool = False
+    position: int = 0
+    seen: str = ""
+
+    def spec(self) -> TicketTypeSpec:
+        """As the services take it."""
+        value = msgspec.to_builtins(self)
+        codes = self.channels.replace("，", ",").replace("、", ",").split(",")
+        channels = [code.strip().lower() for code in codes if code.strip()]
+        return TicketTypeSpec(
+            name=self.name.text(),
+            description=self.description.text(),
+            refund=[
+                RefundStepSpec(hours_before=row.hours_before, fee_percent=row.fee_percent)
+                for row in self.refund
+            ],
+            reschedule=self.reschedule,
+            limits=self.limits,
+            channels=channels,
+            **{name: value[name] for name in PLAIN},
+        )
+
+
+PLAIN = (
+    "audience",
+    "party_size",
+    "documents",
+    "min_age",
+    "max_age",
+    "entries",
+    "valid_days",
+    "zones",
+    "rotating",
+    "second_factor",
+    "min_per_order",
+    "max_per_order",
+    "days_ahead",
+    "sale_closes_minutes",
+    "on_sale",
+    "position",
+)
+"""Fields that read the same on the page and in the services."""
+
+
+def blank_ticket_type(zones: Sequence[int]) -> Form:
+    """The form of a new ticket type, with a refund rule that most sites have."""
+    fresh = TicketTypeForm(
+        zones=list(zones[:1]),
+        on_sale=True,
+        reschedule=RescheduleSpec(times=1),
+        refund=[RefundRow(hours_before=24), RefundRow(hours_before=0, fee_percent=20)],
+    )
+    return with_blank_rows(Form.blank(msgspec.to_builtins(fresh)), "refund")
+
+
+def filled_ticket_type(info: TicketTypeInfo, seen: str) -> Form:
+    """The form of a ticket type as it is."""
+    spec = msgspec.to_builtins(Product.of(info).spec())
+    spec |= {
+        "name": typed(info.name),
+        "description": typed(info.description),
+        "channels": ", ".join(sorted(info.channels)),
+        "refund": [
+            {"hours_before": f"{s.hours_before:g}", "fee_percent": s.fee_percent}
+            for s in info.refund.steps
+        ],
+        "seen": seen,
+    }
+    return with_blank_rows(Form.blank(spec), "refund")
+
+
+def typed(names: Mapping[str, str]) -> dict[str, str]:
+    """A stored text as a form begins with it."""
+    return {"zh": names.get("zh-CN", ""), "en": names.get("en", "")}
+
+
+class PriceRow(msgspec.Struct, kw_only=True):
+    """A line of the price table; the amount is typed in yuan."""
+
+    amount: str
+    name: str = ""
+    date_from: date | None = None
+    date_until: date | None = None
+    weekdays: list[int] = msgspec.field(default_factory=list)
+    day_kind: Literal["", "workday", "weekend", "holiday"] = ""
+    priority: int = 0
+
+
+class PricesForm(msgspec.Struct, kw_only=True):
+    """The price table."""
+
+    prices: list[PriceRow] = msgspec.field(default_factory=list)
+    seen: str = ""
+
+    def specs(self) -> list[PriceSpec]:
+        """As the services take it; raises AmountInvalid naming the line."""
+        return [
+            PriceSpec(
+                amount_fen=money.parse(row.amount, field=f"prices.{index}.amount"),
+                name=row.name,
+                date_from=row.date_from,
+                date_until=row.date_until,
+                weekdays=sum(1 << day for day in set(row.weekdays)),
+                day_kind=row.day_kind,
+                priority=row.priority,
+            )
+            for index, row in enumerate(self.prices)
+        ]
+
+
+def filled_prices(info: TicketTypeInfo, seen: str) -> Form:
+    """The form of a price table as it is."""
+    rows = [
+        {
+            "amount": f"{rule.amount_fen / 100:.2f}".removesuffix(".00"),
+            "name": rule.name,
+            "date_from": rule.date_from,
+            "date_until": rule.date_until,
+            "weekdays": [day for day in range(7) if rule.weekdays >> day & 1],
+            "day_kind": rule.day_kind,
+            "priority": rule.priority,
+        }
+        for rule in info.prices
+    ]
+    return with_blank_rows(Form.blank({"prices": rows, "seen": seen}), "prices")
+
+
+def without_blank_rows(form: Form, name: str, *telling: str) -> Form:
+    """The form without the rows of a table in which none of the `telling` fields was filled.
+
+    Rows marked for removal go too, so that every row that is left counts.
+    """
+    rows = form.get(name, [])
+    if not isinstance(rows, list):
+        raise FormInvalid([FieldProblem(name, "invalid")])
+    kept = [
+        row
+        for row in rows
+        if isinstance(row, dict)
+        and row.get("remove") != "true"
+        and any(str(row.get(field) or "").strip() for field in telling)
+    ]
+    return Form({**form.data, name: kept}, form.files)
+
+
+def with_blank_rows(form: Form, name: str, *, more: int = BLANK_ROWS) -> Form:
+    """The form with empty rows at the end of a table."""
+    rows = form.get(name, [])
+    blank = {"weekdays": list(range(7))} if name == "prices" else {}
+    form.data[name] = [
+        *(rows if isinstance(rows, list) else []),
+        *(dict(blank) for _ in range(more)),
+    ]
+    return form
