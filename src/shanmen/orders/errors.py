@@ -113,3 +113,52 @@ class PriceHigher(DomainError):
 
     code = "orders.price_higher"
     status = 409
+
+
+class NothingChosen(DomainError):
+    """The buyer has chosen no ticket yet."""
+
+    code = "orders.nothing_chosen"
+    status = 422
+
+
+class SlotNotChosen(DomainError):
+    """The buyer has chosen tickets and no time for them."""
+
+    code = "orders.slot_not_chosen"
+    status = 422
+
+
+class TooManyTickets(DomainError):
+    """More tickets than one order may have; params: most."""
+
+    code = "orders.too_many_tickets"
+    status = 422
+
+
+class FormSentBefore(DomainError):
+    """The same form was sent before with other contents; sending it again makes a new order."""
+
+    code = "orders.form_sent_before"
+    status = 409
+
+
+class RefundChanged(DomainError):
+    """A deadline passed while the buyer was reading: less is paid back now; params: amount_fen."""
+
+    code = "orders.refund_changed"
+    status = 409
+
+
+class NotPayable(DomainError):
+    """Nothing is to be paid for this order; params: state."""
+
+    code = "orders.not_payable"
+    status = 409
+
+
+class AmountMismatch(DomainError):
+    """What was received is not what the order costs; params: amount_fen, due_fen."""
+
+    code = "orders.amount_mismatch"
+    status = 409

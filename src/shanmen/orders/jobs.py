@@ -8,16 +8,15 @@ from shanmen.db.idempotency import KEEP_DAYS, forget_old
 from shanmen.db.session import Unit
 from shanmen.kit import clock
 from shanmen.orders.service.lapse import expire_holds
-from shanmen.orders.service.pay import Heard, settle
 from shanmen.orders.service.refund import record_refund_state
+from shanmen.orders.service.start import EXTERNAL, settle_from_query
 from shanmen.orders.service.use import follow_use
 from shanmen.payments import service as payments
 from shanmen.payments.providers.base import (
-    NoticeKind,
     PaymentStatus,
-    ProviderNotice,
     ProviderUnavailable,
     RefundRequest,
+    RefundState,
     RefundStatus,
 )
 from shanmen.payments.registry import Providers
@@ -52,6 +51,11 @@ async def send_refund(unit: Unit, providers: Providers, *, refund_id: str) -> No
     refund = await unit(payments.refund_by_id, refund_id=key)
     if refund.status != "requested":
         return
+    if refund.provider.startswith(EXTERNAL):
+        # The channel has the money and pays its customer back itself.
+        state = RefundState(out_refund_no=key.hex, status=RefundStatus.SUCCEEDED)
+        await unit(record_refund_state, refund_id=key, state=state)
+        return
     provider = providers.get(refund.provider)
     try:
         state = await provider.refund(
@@ -76,26 +80,12 @@ async def ask_about_payments(unit: Unit, providers: Providers) -> int:
     """Ask providers about attempts whose callback has not come; returns how many were settled."""
     settled = 0
     for attempt in await unit(payments.open_attempts, older_than=ASK_AFTER):
-        provider = providers.get(attempt.provider)
         try:
-            state = await provider.query(attempt.id.hex)
+            status = await settle_from_query(unit, providers, attempt)
         except ProviderUnavailable:
             log.warning("payment provider %s cannot be reached", attempt.provider)
             return settled
-        if state.status is PaymentStatus.PAID and state.paid_at is not None:
-            notice = ProviderNotice(
-                event_id=f"query-{attempt.id.hex}",
-                kind=NoticeKind.PAID,
-                out_trade_no=attempt.id.hex,
-                provider_ref=state.provider_ref,
-                amount_fen=state.amount_fen,
-                occurred_at=state.paid_at,
-                digest="",
-            )
-            await unit(settle, notices=[Heard(attempt.provider, notice)])
-            settled += 1
-        elif state.status in (PaymentStatus.CLOSED, PaymentStatus.FAILED):
-            await unit(payments.close_attempt, payment_id=attempt.id)
+        settled += status is PaymentStatus.PAID
     return settled
 
 

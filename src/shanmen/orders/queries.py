@@ -1,11 +1,12 @@
 """Reads of orders. Personal data comes out masked."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from shanmen.catalog.queries import current_catalog
 from shanmen.catalog.rules import Catalog
@@ -18,7 +19,7 @@ from shanmen.orders.schemas import OrderEventView, OrderLineView, OrderView, Vis
 
 ORDER = """
 SELECT id, number, site_id, channel, status, phone, locale, visit_day, amount_fen, refunded_fen,
-       persons, lines, placed_by, created_at, hold_expires_at, paid_at
+       persons, lines, placed_by, generation, created_at, hold_expires_at, paid_at
 FROM orders WHERE tenant_id = :tenant AND {condition}
 """
 BY_NUMBER = text(ORDER.format(condition="number = :number"))
@@ -48,22 +49,48 @@ def check_order_secret(keyring: Keyring, order_id: UUID, secret: str) -> bool:
     return keyring.check(secret, ORDER_SECRET, order_id.bytes)
 
 
+@dataclass(frozen=True, slots=True)
+class OrderFile:
+    """An order with what its page decides by, and not only what it shows."""
+
+    view: OrderView
+    lines: list[Line]
+    generation: int
+    """How often it was moved."""
+    catalog: Catalog
+
+
 async def order_by_number(session: Session, *, number: str) -> OrderView:
     """An order by its number, as printed or as typed; raises OrderNotFound."""
-    return await _view(session, BY_NUMBER, {"number": ids.normalise(number)})
+    return (await file_by_number(session, number=number)).view
 
 
 async def order_by_id(session: Session, *, order_id: UUID) -> OrderView:
     """An order by its id; raises OrderNotFound."""
-    return await _view(session, BY_ID, {"id": order_id})
+    return (await file_by_id(session, order_id=order_id)).view
+
+
+async def file_by_number(session: Session, *, number: str) -> OrderFile:
+    """As `order_by_number`, with the lines."""
+    return await _file(session, BY_NUMBER, {"number": ids.normalise(number)})
+
+
+async def file_by_id(session: Session, *, order_id: UUID) -> OrderFile:
+    """As `order_by_id`, with the lines."""
+    return await _file(session, BY_ID, {"id": order_id})
+
+
+async def file_for_page(session: Session, *, number: str, secret: str) -> OrderFile:
+    """As `order_for_page`, with the lines."""
+    found = await file_by_number(session, number=number)
+    if not check_order_secret(session.keyring, found.view.id, secret):
+        raise OrderNotFound
+    return found
 
 
 async def order_for_page(session: Session, *, number: str, secret: str) -> OrderView:
     """An order for whoever has its page's address; raises OrderNotFound for a wrong secret."""
-    view = await order_by_number(session, number=number)
-    if not check_order_secret(session.keyring, view.id, secret):
-        raise OrderNotFound
-    return view
+    return (await file_for_page(session, number=number, secret=secret)).view
 
 
 async def find_own(session: Session, *, number: str, phone: str) -> OrderView:
@@ -74,7 +101,9 @@ async def find_own(session: Session, *, number: str, phone: str) -> OrderView:
     wanted = session.keyring.blind_index(phones.normalise(phone), purpose="phone")
     row = (
         await session.execute(
-            text("SELECT id, phone_index FROM orders WHERE tenant_id = :tenant AND number = :number"),
+            text(
+                "SELECT id, phone_index FROM orders WHERE tenant_id = :tenant AND number = :number"
+            ),
             {"tenant": session.tenant_id, "number": ids.normalise(number)},
         )
     ).one_or_none()
@@ -83,7 +112,7 @@ async def find_own(session: Session, *, number: str, phone: str) -> OrderView:
     return await order_by_id(session, order_id=row.id)
 
 
-async def _view(session: Session, statement: Any, params: dict[str, object]) -> OrderView:  # noqa: ANN401 - a TextClause
+async def _file(session: Session, statement: TextClause, params: dict[str, object]) -> OrderFile:
     tenant = session.tenant_id
     row = (await session.execute(statement, {"tenant": tenant, **params})).one_or_none()
     if row is None:
@@ -96,12 +125,10 @@ async def _view(session: Session, statement: Any, params: dict[str, object]) -> 
     visitors: dict[UUID, list[VisitorView]] = defaultdict(list)
     for ticket_id, name, kind, document in holders:
         visitors[ticket_id].append(masked_visitor(session.keyring, name, kind, document))
-    issued = {
-        t.id: t for t in await session.execute(TICKETS, {"tenant": tenant, "order": row.id})
-    }
+    issued = {t.id: t for t in await session.execute(TICKETS, {"tenant": tenant, "order": row.id})}
     events = await session.execute(EVENTS, {"tenant": tenant, "order": row.id})
     keyring = session.keyring
-    return OrderView(
+    view = OrderView(
         id=row.id,
         number=row.number,
         site_id=row.site_id,
@@ -122,11 +149,14 @@ async def _view(session: Session, statement: Any, params: dict[str, object]) -> 
         ],
         events=[_placed(row.created_at, row.placed_by)]
         + [
-            OrderEventView(e.at, e.from_status, e.to_status, e.actor_label or e.actor_kind, e.reason)
+            OrderEventView(
+                e.at, e.from_status, e.to_status, e.actor_label or e.actor_kind, e.reason
+            )
             for e in events
         ],
         secret=order_secret(keyring, row.id),
     )
+    return OrderFile(view, lines, row.generation, catalog)
 
 
 def masked_visitor(keyring: Keyring, name: bytes, kind: str, document: bytes) -> VisitorView:

@@ -1,0 +1,1 @@
+"""Orders for integrators, and the addresses that payment providers report to."""

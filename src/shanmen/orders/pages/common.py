@@ -1,0 +1,79 @@
+"""What the visitor's pages share: the site's own texts, remembered for a few seconds."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+
+from shanmen.db.session import Session, Unit
+from shanmen.inventory import queries as inventory
+from shanmen.orders.desk import OrderDesk
+from shanmen.payments.registry import Providers
+from shanmen.sites import queries as sites
+from shanmen.sites.cache import Remembered
+from shanmen.sites.queries import SiteContext, SiteView
+
+AnyRequest = Request[Any, Any, Any]
+Page = Response[bytes]
+
+CHANNEL: Final = "web"
+"""The channel of the visitor's pages."""
+FRAME_SECONDS: Final = 5.0
+_FRAMES: Final = "orders_frames"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every page of a site shows around its own contents."""
+
+    site: SiteView
+    pools: dict[UUID, dict[str, str]]
+    """Names of what tickets draw on, in the operator's order."""
+
+
+async def read_frame(session: Session, *, slug: str, site_id: UUID) -> Frame:
+    """Read a site's texts and the names of its pools."""
+    pools = await inventory.pools(session, site_id=site_id)
+    return Frame(await sites.site(session, slug=slug), {pool.id: pool.name for pool in pools})
+
+
+async def frame_of(request: AnyRequest, site: SiteContext, unit: Unit) -> Frame:
+    """A site's frame, at most a few seconds old."""
+    frames = remembered(request, _FRAMES, seconds=FRAME_SECONDS)
+    found = await frames.get(
+        (site.tenant_id, site.slug),
+        lambda: unit(read_frame, slug=site.slug, site_id=site.site_id),
+    )
+    if not isinstance(found, Frame):
+        raise TypeError(found)
+    return found
+
+
+def remembered(
+    connection: ASGIConnection[Any, Any, Any, Any], name: str, *, seconds: float
+) -> Remembered[Any, Any]:
+    """A memory of this application, made at its first use."""
+    state = connection.app.state
+    found = state.get(name)
+    if not isinstance(found, Remembered):
+        found = state[name] = Remembered(seconds=seconds)
+    return found
+
+
+def desk_of(request: AnyRequest) -> OrderDesk:
+    """The process's order desk."""
+    desk: OrderDesk = request.app.state.orders
+    return desk
+
+
+def providers_of(request: AnyRequest) -> Providers:
+    """The payment providers in use."""
+    providers: Providers = request.app.state.providers
+    return providers
+
+
+def order_path(slug: str, number: str, secret: str) -> str:
+    """The address of an order's page."""
+    return f"/s/{slug}/orders/{number}/{secret}"

@@ -1,0 +1,417 @@
+"""An order's page: what was ordered, paying, waiting for the money, the e-ticket, cancelling."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+
+from shanmen.db.session import Session, Unit
+from shanmen.inventory.queries import slots_by_id
+from shanmen.kit import clock
+from shanmen.kit.errors import DomainError
+from shanmen.orders.errors import OrderNotFound
+from shanmen.orders.pages.browse import span
+from shanmen.orders.pages.common import (
+    AnyRequest,
+    Frame,
+    Page,
+    frame_of,
+    order_path,
+    providers_of,
+)
+from shanmen.orders.pages.say import rules_of
+from shanmen.orders.queries import OrderFile, file_for_page
+from shanmen.orders.rules import State
+from shanmen.orders.schemas import OrderLineView, OrderView
+from shanmen.orders.service.codes import TicketCode, ticket_codes
+from shanmen.orders.service.lapse import cancel_order
+from shanmen.orders.service.start import ask_quietly, start_payment
+from shanmen.payments import service as payments
+from shanmen.payments.providers.base import ProviderRefused, ProviderUnavailable
+from shanmen.payments.service import PaymentView
+from shanmen.sites.access import PUBLIC
+from shanmen.sites.queries import SiteContext
+from shanmen.web import i18n
+from shanmen.web.i18n import Locale
+from shanmen.web.render import locale_of, page, redirect
+
+ASK_AFTER: Final = timedelta(seconds=3)
+"""When the money has not been heard of for so long, the provider is asked."""
+ASK_EVERY: Final = 2.0
+ASK_WITHIN: Final = 4.0
+_ASKED: Final = "orders_asked"
+_SHOWS_TICKETS: Final = frozenset({State.ISSUED, State.PARTLY_USED, State.USED, State.REFUNDING})
+KEEP_HEADER: Final = "x-shanmen-keep"
+"""Tells the service worker to keep the page (1) or to forget it (0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderContents:
+    """An order with everything its page shows."""
+
+    file: OrderFile
+    payments: tuple[PaymentView, ...]
+    codes: dict[UUID, TicketCode]
+    spans: dict[UUID, tuple[datetime, datetime]]
+    """By slot: when a bundle's further visits are."""
+
+    @property
+    def view(self) -> OrderView:
+        """The order."""
+        return self.file.view
+
+
+async def read_order(
+    session: Session, *, number: str, secret: str, site: SiteContext
+) -> OrderContents:
+    """An order of this site for whoever has its address; raises OrderNotFound."""
+    file = await file_for_page(session, number=number, secret=secret)
+    if file.view.site_id != site.site_id:
+        raise OrderNotFound
+    further = {slot for line in file.lines for slot in line.slot_ids[1:]}
+    slots = await slots_by_id(session, ids=further) if further else {}
+    paid = await payments.payments_of(session, order_id=file.view.id)
+    codes = ticket_codes(session.keyring, file, site_number=site.number, timezone=site.timezone)
+    return OrderContents(
+        file,
+        tuple(paid),
+        codes,
+        {slot.id: (slot.starts_at, slot.ends_at) for slot in slots.values()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TicketCard:
+    """A ticket as the order page shows it."""
+
+    line: OrderLineView
+    index: int
+    name: str
+    when: str
+    also: tuple[str, ...]
+    days: str
+    """The last day, where it is valid for several."""
+    code: TicketCode | None
+    text: str
+    state: str
+    over: bool
+
+
+def cards(contents: OrderContents, site: SiteContext, locale: Locale) -> list[TicketCard]:
+    """The order's tickets."""
+    now = clock.now()
+    lines = {line.ticket_id: line for line in contents.file.lines}
+    found = []
+    for index, shown in enumerate(contents.view.tickets, start=1):
+        line = lines[shown.ticket_id]
+        starts = clock.local(shown.valid_from, site.timezone)
+        ends = clock.local(shown.valid_until, site.timezone)
+        further = [contents.spans[s] for s in line.slot_ids[1:] if s in contents.spans]
+        code = contents.codes.get(shown.ticket_id)
+        over = now >= shown.valid_until
+        found.append(
+            TicketCard(
+                shown,
+                index,
+                i18n.localized(shown.name, locale),
+                f"{i18n.format_day(shown.visit_day, locale)} {span(starts, ends, locale)}",
+                tuple(
+                    span(clock.local(a, site.timezone), clock.local(b, site.timezone), locale)
+                    for a, b in further
+                ),
+                i18n.format_day(ends.date(), locale) if ends.date() != starts.date() else "",
+                code,
+                code.text_at(now) if code else "",
+                _ticket_state(shown, over=over),
+                over,
+            )
+        )
+    return found
+
+
+def _ticket_state(shown: OrderLineView, *, over: bool) -> str:
+    if shown.status == "valid" and shown.persons_entered:
+        return "partly_used"
+    return "over" if shown.status == "valid" and over else shown.status
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Where an order stands, for its buyer."""
+
+    state: str
+    waiting: bool
+    seconds_left: int
+
+
+def situation(contents: OrderContents, *, returned: int) -> Situation:
+    """What the page is about: a hold whose time is over counts as lapsed before the sweep."""
+    view = contents.view
+    left = int((view.hold_expires_at - clock.now()).total_seconds())
+    state = view.status
+    started = any(p.status == "started" for p in contents.payments)
+    waiting = bool(returned) and started and state == State.HELD
+    if state == State.HELD and left <= 0 and not waiting:
+        state = State.EXPIRED.value
+    if state in (State.REFUNDING, State.REFUNDED) and view.paid_at is None:
+        state = f"late_{state}"
+    return Situation(state, waiting, max(left, 0))
+
+
+def order_page(
+    request: AnyRequest,
+    site: SiteContext,
+    frame: Frame,
+    contents: OrderContents,
+    *,
+    error: DomainError | None = None,
+    returned: int = 0,
+) -> Page:
+    """The page, in whatever state the order is."""
+    locale = locale_of(request)
+    view = contents.view
+    now = situation(contents, returned=returned)
+    kinds = [
+        kind
+        for line in contents.file.lines
+        if (kind := contents.file.catalog.types.get(line.ticket_type_id)) is not None
+    ]
+    shown = cards(contents, site, locale)
+    keep = view.status in _SHOWS_TICKETS and any(card.code for card in shown)
+    ended = now.state in (State.EXPIRED, State.CANCELLED, State.REFUNDED)
+    headers = {KEEP_HEADER: "1"} if keep else {KEEP_HEADER: "0"} if ended else {}
+    return page(
+        request,
+        "orders/order.html",
+        status=error.status if error else 200,
+        site=frame.site,
+        order=view,
+        base=order_path(site.slug, view.number, view.secret),
+        cards=shown,
+        now=now,
+        keep=keep,
+        returned=returned,
+        error=error,
+        problem=i18n.error_text(locale, error) if error else None,
+        may=permitted(contents),
+        refunds_fen=view.refunded_fen,
+        rules=rules_of(
+            kinds,
+            locale,
+            starts=min((line.valid_from for line in contents.file.lines), default=None),
+            timezone=site.timezone,
+            now=clock.now(),
+        ),
+        timezone=site.timezone,
+        late=any(event.reason.startswith("late_payment") for event in view.events),
+        headers=headers,
+        cache="no-store",
+    )
+
+
+def permitted(contents: OrderContents) -> dict[str, bool]:
+    """What the buyer may do now."""
+    view = contents.view
+    now = clock.now()
+    unused = {t.ticket_id for t in view.tickets if t.status == "valid" and not t.persons_entered}
+    lines = [line for line in contents.file.lines if line.ticket_id in unused]
+    types = contents.file.catalog.types
+    active = view.status in (State.ISSUED, State.PARTLY_USED)
+    return {
+        "pay": view.status == State.HELD and now < view.hold_expires_at,
+        "cancel": view.status == State.HELD,
+        "refund": active
+        and any(
+            line.refund.step_at(now=now, visit_starts=line.visit_starts) is not None
+            for line in lines
+        ),
+        "reschedule": view.status == State.ISSUED
+        and any(
+            (kind := types.get(line.ticket_type_id)) is not None
+            and kind.reschedule.allowed(
+                now=now, visit_starts=line.visit_starts, done=contents.file.generation
+            )
+            for line in lines
+        ),
+    }
+
+
+def _returned(request: AnyRequest) -> int:
+    """How often this browser has looked since it came back from the provider; 0: it did not."""
+    text = request.query_params.get("returned", "")
+    return min(int(text), 999) if text.isascii() and text.isdecimal() else 0
+
+
+def _due(request: AnyRequest, contents: OrderContents) -> PaymentView | None:
+    """An attempt that the provider should be asked about now; None: not yet, or not again."""
+    if contents.view.status not in (State.HELD, State.EXPIRED):
+        return None
+    attempt = next((p for p in contents.payments if p.status == "started"), None)
+    if attempt is None or clock.now() - attempt.created_at < ASK_AFTER:
+        return None
+    asked: dict[UUID, float] = request.app.state.setdefault(_ASKED, {})
+    moment = clock.monotonic()
+    if moment - asked.get(attempt.id, -ASK_EVERY) < ASK_EVERY:
+        return None
+    if len(asked) > 1000:  # noqa: PLR2004 - it is a memory of seconds, cleared before it grows
+        asked.clear()
+    asked[attempt.id] = moment
+    return attempt
+
+
+async def _ask(
+    request: AnyRequest, site: SiteContext, unit: Unit, contents: OrderContents
+) -> OrderContents:
+    """Ask the provider if it is time, and read the order again."""
+    attempt = _due(request, contents)
+    if attempt is None:
+        return contents
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(ASK_WITHIN):
+            await ask_quietly(unit, providers_of(request), attempt)
+    view = contents.view
+    return await unit(read_order, number=view.number, secret=view.secret, site=site)
+
+
+@get("/s/{slug:str}/orders/{number:str}/{secret:str}", opt=dict(PUBLIC), include_in_schema=False)
+async def show(
+    request: AnyRequest,
+    number: str,
+    secret: str,
+    site: NamedDependency[SiteContext],
+    unit: NamedDependency[Unit],
+) -> Page:
+    """The order."""
+    frame = await frame_of(request, site, unit)
+    contents = await unit(read_order, number=number, secret=secret, site=site)
+    returned = _returned(request)
+    # The first look after coming back leaves the callback its time; without JavaScript the page
+    # comes again by itself, and then asks.
+    if returned > 1:
+        contents = await _ask(request, site, unit, contents)
+    return order_page(request, site, frame, contents, returned=returned)
+
+
+@get(
+    "/s/{slug:str}/orders/{number:str}/{secret:str}/state",
+    opt=dict(PUBLIC),
+    include_in_schema=False,
+)
+async def state(
+    request: AnyRequest,
+    number: str,
+    secret: str,
+    site: NamedDependency[SiteContext],
+    unit: NamedDependency[Unit],
+) -> Response[dict[str, Any]]:
+    """Where the order stands, for a page that waits; ``?waited=`` seconds make it ask."""
+    contents = await unit(read_order, number=number, secret=secret, site=site)
+    waited = request.query_params.get("waited", "0")
+    if waited.isascii() and waited.isdecimal() and int(waited) >= ASK_AFTER.seconds:
+        contents = await _ask(request, site, unit, contents)
+    return Response(
+        {"status": contents.view.status, "changed_at": contents.view.events[-1].at},
+        headers={"cache-control": "no-store"},
+    )
+
+
+@post(
+    "/s/{slug:str}/orders/{number:str}/{secret:str}/pay",
+    opt=dict(PUBLIC),
+    include_in_schema=False,
+    status_code=200,
+)
+async def pay(
+    request: AnyRequest,
+    number: str,
+    secret: str,
+    site: NamedDependency[SiteContext],
+    unit: NamedDependency[Unit],
+) -> Page:
+    """Start to pay: to the page that leads to the provider, or to the ticket when it is free."""
+    frame = await frame_of(request, site, unit)
+    contents = await unit(read_order, number=number, secret=secret, site=site)
+    view = contents.view
+    address = order_path(site.slug, view.number, view.secret)
+    providers = providers_of(request)
+    locale = locale_of(request)
+    name = i18n.localized(frame.site.name, locale)
+    try:
+        attempt = await start_payment(
+            unit,
+            providers,
+            order_id=view.id,
+            provider=providers.default.code,
+            description=i18n.t(locale, "orders.pay.description", name=name, count=view.persons),
+            return_url=f"{providers.public_url}{address}?returned=1",
+            locale=locale,
+        )
+    except (ProviderUnavailable, ProviderRefused) as error:
+        return order_page(request, site, frame, contents, error=error)
+    except DomainError as error:
+        contents = await unit(read_order, number=number, secret=secret, site=site)
+        return order_page(request, site, frame, contents, error=error)
+    return redirect(request, address if attempt is None else f"{address}/pay")
+
+
+@get(
+    "/s/{slug:str}/orders/{number:str}/{secret:str}/pay", opt=dict(PUBLIC), include_in_schema=False
+)
+async def to_provider(
+    request: AnyRequest,
+    number: str,
+    secret: str,
+    site: NamedDependency[SiteContext],
+    unit: NamedDependency[Unit],
+) -> Page:
+    """Lead to the provider: a form may not be sent on to another site, a page may."""
+    frame = await frame_of(request, site, unit)
+    contents = await unit(read_order, number=number, secret=secret, site=site)
+    address = order_path(site.slug, contents.view.number, contents.view.secret)
+    attempt = next((p for p in contents.payments if p.status == "started" and p.pay_url), None)
+    if attempt is None or situation(contents, returned=0).state != State.HELD:
+        return redirect(request, address)
+    return page(
+        request,
+        "orders/pay.html",
+        site=frame.site,
+        order=contents.view,
+        address=address,
+        pay_url=attempt.pay_url,
+        cache="no-store",
+    )
+
+
+@post(
+    "/s/{slug:str}/orders/{number:str}/{secret:str}/cancel",
+    opt=dict(PUBLIC),
+    include_in_schema=False,
+    status_code=200,
+)
+async def cancel(
+    request: AnyRequest,
+    number: str,
+    secret: str,
+    site: NamedDependency[SiteContext],
+    unit: NamedDependency[Unit],
+) -> Page:
+    """Give up an order that is not paid."""
+    frame = await frame_of(request, site, unit)
+    contents = await unit(read_order, number=number, secret=secret, site=site)
+    view = contents.view
+    try:
+        await unit(cancel_order, order_id=view.id, reason="by_buyer")
+    except DomainError as error:
+        contents = await unit(read_order, number=number, secret=secret, site=site)
+        return order_page(request, site, frame, contents, error=error)
+    return redirect(
+        request, order_path(site.slug, view.number, view.secret), flash="orders.cancelled_now"
+    )
+
+
+routes = [show, state, pay, to_provider, cancel]
