@@ -6,7 +6,9 @@ table, `shanmen.wiring.SUBSCRIBERS`, that a process installs when it starts.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -44,6 +46,21 @@ class Job:
 
 
 _subscribers: dict[str, tuple[str, ...]] = {}
+_quiet: ContextVar[bool] = ContextVar("shanmen_outbox_quiet", default=False)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let events in the block reach nobody.
+
+    For a replay of the past, which does itself what subscribers would do, at the time of the past:
+    a job would run now, and its traces would be of now.
+    """
+    token = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
 
 
 def install_subscribers(table: Mapping[str, tuple[str, ...]]) -> None:
@@ -60,6 +77,8 @@ async def publish(session: Session, event: str, args: dict[str, Any]) -> None:
     if event not in _subscribers:
         msg = f"The event {event!r} is not in the table of subscribers."
         raise LookupError(msg)
+    if _quiet.get():
+        return
     await defer(session, *(Job(task, args) for task in _subscribers[event]))
 
 

@@ -31,6 +31,13 @@ LOCK = """
 SELECT id, order_id, provider, amount_fen, status
 FROM payment WHERE tenant_id = %s AND id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 """
+OPEN = """
+INSERT INTO payment (tenant_id, id, order_id, order_number, provider, amount_fen, status,
+    created_at, expires_at)
+SELECT %s, t.id, t.order_id, t.number, t.provider, t.amount_fen, 'created', %s, t.expires_at
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::timestamptz[])
+    AS t(id, order_id, number, provider, amount_fen, expires_at)
+"""
 PAID = """
 UPDATE payment SET status = 'paid', paid_at = d.paid_at, provider_ref = d.ref
 FROM unnest(%s::uuid[], %s::timestamptz[], %s::text[]) AS d(id, paid_at, ref)
@@ -53,6 +60,17 @@ class PaymentView:
     created_at: datetime
     expires_at: datetime
     paid_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewAttempt:
+    """A payment attempt to open for an order that has none."""
+
+    order_id: UUID
+    order_number: str
+    provider: str
+    amount_fen: int
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +157,18 @@ async def open_attempt(
         session.add(found)
         await session.flush()
     return _view(found)
+
+
+async def open_many(session: Session, *, attempts: Sequence[NewAttempt]) -> list[UUID]:
+    """Open attempts for many orders that have none; returns their ids in the same order."""
+    rows = [
+        (ids.new_id(), a.order_id, a.order_number, a.provider, a.amount_fen, a.expires_at)
+        for a in attempts
+    ]
+    if rows:
+        at = session.tenant_id, clock.now()
+        await run(session, [Statement(OPEN, (*at, *columns(rows, 6)))])
+    return [row[0] for row in rows]
 
 
 async def mark_started(
