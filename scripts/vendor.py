@@ -35,6 +35,9 @@ FILES: Final = {
     "zxing-wasm/dist/iife/reader/index.js": "zxing/reader.js",
     "zxing-wasm/dist/reader/zxing_reader.wasm": "zxing/zxing_reader.wasm",
     "zxing-wasm/LICENSE": "zxing/LICENSE.txt",
+    "swagger-ui-dist/swagger-ui-bundle.js": "swagger-ui/swagger-ui-bundle.js",
+    "swagger-ui-dist/swagger-ui.css": "swagger-ui/swagger-ui.css",
+    "swagger-ui-dist/LICENSE": "swagger-ui/LICENSE.txt",
 }
 
 

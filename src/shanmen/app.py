@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from litestar import Litestar, Request, get
+from litestar import Litestar, Request, Response, get
 from litestar.config.response_cache import ResponseCacheConfig
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
@@ -21,6 +21,9 @@ from shanmen.admission.pages import routes as admission_pages
 from shanmen.db.keys import Keyrings
 from shanmen.db.outbox import install_subscribers
 from shanmen.db.session import Database, Session
+from shanmen.insight import api as insight_api
+from shanmen.insight.live import close_boards
+from shanmen.insight.pages import routes as insight_pages
 from shanmen.kit import settings as kit_settings
 from shanmen.kit.crypto import MasterKeys
 from shanmen.kit.settings import Settings
@@ -32,6 +35,7 @@ from shanmen.sites import api as sites_api
 from shanmen.sites.access import DEPENDENCIES, PUBLIC, NavEntry, login_address, navigation
 from shanmen.sites.pages import routes as sites_pages
 from shanmen.web.plugin import WebConfig, WebPlugin
+from shanmen.web.render import page
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +46,10 @@ ROUTES: list[Any] = [
     *sites_pages.routes,
     *admission_api.routes,
     *admission_pages.routes,
+    *insight_api.routes,
+    *insight_pages.routes,
 ]
-NAV: list[NavEntry] = [*sites_pages.NAV, *admission_pages.NAV]
+NAV: list[NavEntry] = [*sites_pages.NAV, *admission_pages.NAV, *insight_pages.NAV]
 
 
 async def alive(session: Session) -> bool:
@@ -51,11 +57,17 @@ async def alive(session: Session) -> bool:
     return bool(await session.scalar(text("SELECT true")))
 
 
-@get("/healthz", opt=dict(PUBLIC), include_in_schema=False, exclude_from_auth=True)
+@get("/healthz", opt=dict(PUBLIC), include_in_schema=False)
 async def healthz(state: State) -> dict[str, str]:
     """Say that this process serves and reaches its database."""
     await state.database.unit(None)(alive)
     return {"status": "ok", "version": __version__}
+
+
+@get("/api/docs", opt=dict(PUBLIC), include_in_schema=False)
+async def api_docs(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Show the API's reference, to read and to try."""
+    return page(request, "web/api_docs.html")
 
 
 def page_context(request: Request[Any, Any, Any]) -> Mapping[str, object]:
@@ -94,9 +106,10 @@ def create_app(
     )
 
     @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
         await database.check_role()
         yield
+        close_boards(app.state)
         await desk.close()
         await admissions.close()
         await providers.close()
@@ -113,7 +126,7 @@ def create_app(
         )
     )
     return Litestar(
-        route_handlers=[healthz, *ROUTES],
+        route_handlers=[healthz, api_docs, *ROUTES],
         plugins=[web],
         dependencies=dict(DEPENDENCIES),
         lifespan=[lifespan],
@@ -175,6 +188,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="inventory", description="Pools, slots and availability"),
             Tag(name="orders", description="Place, pay, find, change and give back orders"),
             Tag(name="admission", description="Scans, decisions, lanes"),
+            Tag(name="Insight", description="The day's figures and past days"),
         ],
         use_handler_docstrings=True,
         render_plugins=[],
