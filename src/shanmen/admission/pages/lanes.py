@@ -15,7 +15,8 @@ from shanmen.kit.errors import DomainError
 from shanmen.sites.access import NavEntry, current_site, requires
 from shanmen.sites.queries import SignedIn, SiteContext
 from shanmen.web.forms import Form
-from shanmen.web.render import NavItem, page, redirect
+from shanmen.web.i18n import localized
+from shanmen.web.render import NavItem, locale_of, page, redirect
 
 AnyRequest = Request[Any, Any, Any]
 PATH = "/console/lanes"
@@ -79,6 +80,12 @@ async def _show(
     if site is None:
         return page(request, "admission/lanes.html", site=None, lanes=(), entrances=[])
     day = clock.today(site.timezone)
+    entrances = [
+        place
+        for place in (await unit(queries.all_places)).values()
+        if place.site_id == site.site_id
+    ]
+    locale = locale_of(request)
     policy = await unit(queries.policy_of, site_id=site.site_id)
     counts = await unit(queries.counts_by_lane, site_id=site.site_id, day=day)
     return page(
@@ -90,10 +97,9 @@ async def _show(
         counts=counts,
         nothing=Counts(),
         inside=await unit(queries.inside, site_id=site.site_id, day=day),
-        entrances=[
-            place
-            for place in (await unit(queries.all_places)).values()
-            if place.site_id == site.site_id
+        entrances=entrances,
+        entrance_options=[
+            (place.entrance_id, localized(place.entrance_name, locale)) for place in entrances
         ],
         form=form or Form.blank({"direction": "in"}),
         rules=rules or Form.blank(policy.facts()),
