@@ -20,7 +20,7 @@ from tests.support.park import ZONE, Park
 
 
 def slots(*spans: tuple[int, int], capacity: int = 100) -> list[SlotSpec]:
-    return [SlotSpec(starts=time(a), ends=time(b), capacity=capacity) for a, b in spans]
+    return [SlotSpec.between(time(a), time(b), capacity) for a, b in spans]
 
 
 @dataclass(frozen=True)

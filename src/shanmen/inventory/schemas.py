@@ -16,6 +16,14 @@ from shanmen.kit.errors import DomainError
 
 MOST_SLOTS_A_DAY = 200
 
+LocalTime = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$",
+        description="Time of day at the site.",
+        examples=["08:00"],
+    ),
+]
 Capacity = Annotated[int, Meta(ge=0, le=10_000_000, examples=[800])]
 
 
@@ -29,9 +37,23 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class SlotSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One slot of a day, in local time."""
 
-    starts: Annotated[time, Meta(tz=False, examples=["08:00"])]
-    ends: Annotated[time, Meta(tz=False, examples=["10:00"])]
+    starts: LocalTime
+    ends: LocalTime
     capacity: Capacity
+
+    @classmethod
+    def between(cls, starts: time, ends: time, capacity: int) -> "SlotSpec":
+        """A slot from times of day."""
+        return cls(
+            starts=starts.isoformat("minutes"), ends=ends.isoformat("minutes"), capacity=capacity
+        )
+
+    @property
+    def plan(self) -> SlotPlan:
+        """As the rules read it."""
+        return SlotPlan(
+            time.fromisoformat(self.starts), time.fromisoformat(self.ends), self.capacity
+        )
 
 
 class ScheduleSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,7 +80,7 @@ class ScheduleSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def plans(self) -> tuple[SlotPlan, ...]:
         """Its slots as the rules read them."""
-        return tuple(SlotPlan(slot.starts, slot.ends, slot.capacity) for slot in self.slots)
+        return tuple(slot.plan for slot in self.slots)
 
     def schedule_plan(self) -> SchedulePlan:
         """As the rules read it."""
@@ -138,8 +160,8 @@ class PoolOut(msgspec.Struct, frozen=True, kw_only=True):
 class SlotPlanOut(msgspec.Struct, frozen=True, kw_only=True):
     """One slot of a schedule, in local time."""
 
-    starts: time
-    ends: time
+    starts: LocalTime
+    ends: LocalTime
     capacity: int
 
 
@@ -192,8 +214,8 @@ class StockOut(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     pool_id: UUID
     day: date
-    starts: time
-    ends: time
+    starts: LocalTime
+    ends: LocalTime
     starts_at: datetime
     ends_at: datetime
     status: Literal["open", "closed"]
@@ -213,8 +235,13 @@ class StockOut(msgspec.Struct, frozen=True, kw_only=True):
             for key, (cap, left) in sorted(slot.caps.items())
             if cap < NO_CAP
         ]
-        names = set(cls.__struct_fields__) - {"caps"}
-        return cls(**{name: getattr(slot, name) for name in names}, caps=caps)
+        names = set(cls.__struct_fields__) - {"caps", "starts", "ends"}
+        return cls(
+            **{name: getattr(slot, name) for name in names},
+            starts=slot.starts.isoformat("minutes"),
+            ends=slot.ends.isoformat("minutes"),
+            caps=caps,
+        )
 
 
 class SlotPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -278,8 +305,8 @@ class SlotAvailability(msgspec.Struct, frozen=True, kw_only=True):
 
     slot_id: UUID
     day: date
-    starts: time
-    ends: time
+    starts: LocalTime
+    ends: LocalTime
     starts_at: datetime
     ends_at: datetime
     state: State

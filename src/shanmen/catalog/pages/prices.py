@@ -11,12 +11,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from shanmen.catalog import queries, service
-from shanmen.catalog.pages.common import EDIT, READ, AnyRequest, Page, day_label, with_errors
+from shanmen.catalog.pages.common import EDIT, READ, AnyRequest, Page, day_label
 from shanmen.catalog.pages.typed import (
     PricesForm,
     filled_prices,
-    with_blank_rows,
-    without_blank_rows,
+    with_blank_prices,
 )
 from shanmen.catalog.queries import SpecialDayView
 from shanmen.catalog.rules import Catalog, PriceRule, TicketTypeInfo, fingerprint, price_on
@@ -30,8 +29,10 @@ from shanmen.web.calendar import CalendarDay, CalendarMonth, month_grid
 from shanmen.web.forms import Form
 from shanmen.web.i18n import localized
 from shanmen.web.render import locale_of, page, redirect
+from shanmen.web.rows import with_errors, without_blank_rows
 
 MONTHS = 2
+RENAMED = {"amount_fen": "amount"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +146,14 @@ async def save_prices(
         wish = form.into(PricesForm)
         specs = wish.specs()
     except DomainError as error:
-        form = with_errors(form, error)
+        form = with_errors(form, error, renamed=RENAMED)
     else:
         problems = price_problems(specs)
-        form = with_errors(form, *problems)
+        form = with_errors(form, *problems, renamed=RENAMED)
         prices = [_rule(spec) for spec in specs] if not problems else prices
         if form.get("do") in ("preview", "rows") and not problems:
             more = 4 if form.get("do") == "rows" else 2
-            form = with_blank_rows(form, "prices", more=more)
+            form = with_blank_prices(form, more=more)
             return _show(request, staff, found, form, prices=prices, unsaved=True)
         if not problems:
             try:
@@ -163,11 +164,11 @@ async def save_prices(
                     seen=wish.seen or None,
                 )
             except DomainError as error:
-                form, status = with_errors(form, error), error.status
+                form, status = with_errors(form, error, renamed=RENAMED), error.status
             else:
                 url = f"/console/products/{product_id}/prices"
                 return redirect(request, url, flash="web.saved")
-    form = with_blank_rows(form, "prices")
+    form = with_blank_prices(form)
     return _show(request, staff, found, form, prices=prices, status=status)
 
 

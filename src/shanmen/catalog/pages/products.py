@@ -9,13 +9,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from shanmen.catalog import queries, service
-from shanmen.catalog.pages.common import EDIT, READ, AnyRequest, Page, with_errors
+from shanmen.catalog.pages.common import EDIT, READ, AnyRequest, Page
 from shanmen.catalog.pages.typed import (
     TicketTypeForm,
     blank_ticket_type,
     filled_ticket_type,
-    with_blank_rows,
-    without_blank_rows,
 )
 from shanmen.catalog.rules import Catalog, TicketTypeInfo, fingerprint
 from shanmen.catalog.schemas import AUDIENCES, ticket_type_problems
@@ -28,6 +26,7 @@ from shanmen.sites.errors import SiteUnknown
 from shanmen.sites.queries import SignedIn, SiteContext, ZoneView
 from shanmen.web.forms import Form
 from shanmen.web.render import page, redirect
+from shanmen.web.rows import with_blank_rows, with_errors, without_blank_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,8 @@ from shanmen.catalog.schemas import (
     TypedText,
 )
 from shanmen.kit import money
-from shanmen.web.forms import FieldProblem, Form, FormInvalid
-
-BLANK_ROWS = 2
-"""Empty rows that a table of rows ends with, to write the next ones in."""
+from shanmen.web.forms import Form
+from shanmen.web.rows import with_blank_rows
 
 
 class RefundRow(msgspec.Struct, kw_only=True):
@@ -178,33 +176,9 @@ def filled_prices(info: TicketTypeInfo, seen: str) -> Form:
         }
         for rule in info.prices
     ]
-    return with_blank_rows(Form.blank({"prices": rows, "seen": seen}), "prices")
+    return with_blank_prices(Form.blank({"prices": rows, "seen": seen}))
 
 
-def without_blank_rows(form: Form, name: str, *telling: str) -> Form:
-    """The form without the rows of a table in which none of the `telling` fields was filled.
-
-    Rows marked for removal go too, so that every row that is left counts.
-    """
-    rows = form.get(name, [])
-    if not isinstance(rows, list):
-        raise FormInvalid([FieldProblem(name, "invalid")])
-    kept = [
-        row
-        for row in rows
-        if isinstance(row, dict)
-        and row.get("remove") != "true"
-        and any(str(row.get(field) or "").strip() for field in telling)
-    ]
-    return Form({**form.data, name: kept}, form.files)
-
-
-def with_blank_rows(form: Form, name: str, *, more: int = BLANK_ROWS) -> Form:
-    """The form with empty rows at the end of a table."""
-    rows = form.get(name, [])
-    blank = {"weekdays": list(range(7))} if name == "prices" else {}
-    form.data[name] = [
-        *(rows if isinstance(rows, list) else []),
-        *(dict(blank) for _ in range(more)),
-    ]
-    return form
+def with_blank_prices(form: Form, *, more: int = 2) -> Form:
+    """The form with empty lines that speak of every day of the week."""
+    return with_blank_rows(form, "prices", more=more, blank={"weekdays": list(range(7))})

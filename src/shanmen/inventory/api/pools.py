@@ -3,7 +3,6 @@
 from typing import Annotated
 from uuid import UUID
 
-import msgspec
 from litestar import delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -21,6 +20,7 @@ from shanmen.inventory.schemas import (
     ScheduleSaved,
     ScheduleSpec,
     SlotChangesOut,
+    SlotPlanOut,
 )
 from shanmen.inventory.service import pools, schedules
 from shanmen.inventory.service.planning import SlotChanges
@@ -48,7 +48,16 @@ def _pool(view: PoolView) -> PoolOut:
 
 
 def _schedule(view: ScheduleView) -> ScheduleOut:
-    return msgspec.convert(msgspec.to_builtins(view), ScheduleOut)
+    plans = [
+        SlotPlanOut(
+            starts=plan.starts.isoformat("minutes"),
+            ends=plan.ends.isoformat("minutes"),
+            capacity=plan.capacity,
+        )
+        for plan in view.slots
+    ]
+    names = set(ScheduleOut.__struct_fields__) - {"slots"}
+    return ScheduleOut(**{name: getattr(view, name) for name in names}, slots=plans)
 
 
 def _changes(changes: SlotChanges) -> SlotChangesOut:

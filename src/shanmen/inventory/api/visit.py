@@ -116,8 +116,8 @@ def _offer(offer: SlotOffer) -> SlotAvailability:
     return SlotAvailability(
         slot_id=slot.id,
         day=slot.day,
-        starts=slot.starts,
-        ends=slot.ends,
+        starts=slot.starts.isoformat("minutes"),
+        ends=slot.ends.isoformat("minutes"),
         starts_at=slot.starts_at,
         ends_at=slot.ends_at,
         state=offer.state.value,

@@ -175,8 +175,8 @@ def _columns(spec: ScheduleSpec) -> dict[str, Any]:
         "priority": spec.priority,
         "slots": [
             {
-                "starts": slot.starts.isoformat("minutes"),
-                "ends": slot.ends.isoformat("minutes"),
+                "starts": slot.starts,
+                "ends": slot.ends,
                 "capacity": slot.capacity,
             }
             for slot in spec.slots
