@@ -286,6 +286,7 @@ async def test_the_log_is_read_and_filtered(admin, tenant):
     assert "Staff added" in shown
     assert "王敏 (admin)" in shown
     assert PASSWORD not in shown
+    assert "云山 / Mount Yun" in shown
     only = words(await admin.get("/console/audit?action=sites.signed_in"))
     assert "Signed in" in only
     assert "李娜" not in only

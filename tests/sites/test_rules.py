@@ -103,3 +103,33 @@ def test_a_name_needs_its_chinese():
         with pytest.raises(errors.NameMissing) as caught:
             rules.clean_name(name)
         assert caught.value.field == "name.zh-CN"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "name"),
+    [
+        (
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+                "Chrome/138.0 Safari/537.36 Edg/138.0"
+            ),
+            "Edge · Windows",
+        ),
+        (
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 "
+                "(KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.50"
+            ),
+            "WeChat · iPhone",
+        ),
+        (
+            "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "Firefox · Linux",
+        ),
+        ("Mozilla/5.0 (Linux; Android 15) Chrome/138.0 Mobile Safari/537.36", "Chrome · Android"),
+        ("python-httpx/0.28.1", "python-httpx/0.28.1"),
+        ("", ""),
+    ],
+)
+def test_browsers_have_short_names(user_agent, name):
+    assert rules.browser_name(user_agent) == name

@@ -32,6 +32,8 @@ MORE = {
     "admission": {"protocol"},  # What gates and server say to each other.
     "inventory": {"stock"},  # The one place that changes stock, for many requests at once.
     "payments": {"providers", "standin"},  # One file a provider; a bank to try them against.
+    # Guards of all routes, with what they remember; hashing off the loop; the gate's look at places.
+    "sites": {"access", "cache", "passwords", "places"},
     "tickets": {"token", "rotating", "log"},  # The signed token, the moving code, the public log.
 }
 

@@ -189,11 +189,13 @@ async def address_of(session: Session, *, slug: str) -> tuple[int, UUID] | None:
     return (row.tenant_id, row.site_id) if row else None
 
 
+def _sites(session: Session) -> Select[Site]:
+    return select(Site).where(Site.tenant_id == session.tenant_id).order_by(Site.number)
+
+
 async def site_contexts(session: Session) -> tuple[SiteContext, ...]:
     """The tenant's sites in order of their number."""
-    rows = await session.execute(
-        select(Site).where(Site.tenant_id == session.tenant_id).order_by(Site.number)
-    )
+    rows = await session.execute(_sites(session))
     return tuple(
         SiteContext(row.tenant_id, row.id, row.number, row.slug, row.name, row.timezone)
         for row in rows.scalars()
@@ -202,19 +204,13 @@ async def site_contexts(session: Session) -> tuple[SiteContext, ...]:
 
 async def sites(session: Session) -> tuple[SiteView, ...]:
     """The tenant's sites with all their texts, in order of their number."""
-    rows = await session.execute(
-        select(Site).where(Site.tenant_id == session.tenant_id).order_by(Site.number)
-    )
+    rows = await session.execute(_sites(session))
     return tuple(site_view(row) for row in rows.scalars())
 
 
 async def site(session: Session, *, slug: str) -> SiteView:
     """One of the tenant's sites; raises SiteUnknown."""
-    row = (
-        await session.execute(
-            select(Site).where(Site.tenant_id == session.tenant_id, Site.slug == slug)
-        )
-    ).scalar_one_or_none()
+    row = (await session.execute(_sites(session).where(Site.slug == slug))).scalar_one_or_none()
     if row is None:
         raise errors.SiteUnknown(field="slug")
     return site_view(row)

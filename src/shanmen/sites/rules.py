@@ -223,6 +223,42 @@ def session_expiry(*, created_at: datetime, now: datetime, minutes: int) -> date
     return min(now + timedelta(minutes=minutes), created_at + SESSION_LIMIT)
 
 
+_BROWSERS = (
+    ("MicroMessenger", "WeChat"),
+    ("Edg", "Edge"),
+    ("OPR", "Opera"),
+    ("HuaweiBrowser", "Huawei Browser"),
+    ("MQQBrowser", "QQ Browser"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("CriOS", "Chrome"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+)
+_SYSTEMS = (
+    ("HarmonyOS", "HarmonyOS"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser_name(user_agent: str) -> str:
+    """What to call a browser in a list of sessions: ``Chrome · Windows``.
+
+    The order matters, because most browsers also claim to be others; an unknown one is shown by
+    the beginning of what it says of itself.
+    """
+    found = [
+        next((name for mark, name in marks if mark in user_agent), "")
+        for marks in (_BROWSERS, _SYSTEMS)
+    ]
+    return " · ".join(name for name in found if name) or user_agent[:40]
+
+
 ZONE_NUMBERS = range(32)
 """A zone's number is a bit of the ticket's rights, so there are 32."""
 ENTRANCE_NUMBERS = range(1, 1000)

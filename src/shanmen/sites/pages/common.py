@@ -6,7 +6,8 @@ import msgspec
 from litestar import Request, Response
 
 from shanmen.kit.errors import DomainError
-from shanmen.sites.queries import SignedIn
+from shanmen.sites.queries import SessionView, SignedIn
+from shanmen.sites.rules import browser_name
 from shanmen.web.forms import Form
 
 AnyRequest = Request[Any, Any, Any]
@@ -47,3 +48,8 @@ def landing(who: SignedIn | None, permissions: frozenset[str] | None = None) -> 
         if permission in may:
             return address
     return "/console/profile"
+
+
+def browsers(sessions: tuple[SessionView, ...]) -> list[tuple[SessionView, str]]:
+    """Signed-in browsers, each with what to call it."""
+    return [(one, browser_name(one.user_agent)) for one in sessions]

@@ -16,10 +16,13 @@ from shanmen.kit import clock
 from shanmen.sites.access import requires
 from shanmen.sites.pages.common import AnyRequest, Page
 from shanmen.sites.queries import SignedIn
+from shanmen.sites.rules import PERMISSIONS
 from shanmen.web import i18n
 from shanmen.web.forms import Form, FormInvalid
 from shanmen.web.i18n import Locale
 from shanmen.web.render import locale_of, page
+
+EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
 class FilterForm(msgspec.Struct, kw_only=True):
@@ -70,15 +73,23 @@ def action_text(locale: Locale, action: str) -> str:
 
 def value_text(locale: Locale, value: Any) -> str:  # noqa: ANN401 - JSON
     """A value of the log as somebody can read it."""
-    if value is None or value in ("", [], {}):
+    if value in EMPTY:
         return "—"
     if isinstance(value, bool):
         return i18n.t(locale, "audit.yes" if value else "audit.no")
+    if isinstance(value, str) and value in PERMISSIONS:
+        return i18n.t(locale, f"sites.permission.{value}")
     if isinstance(value, list):
         return "、".join(value_text(locale, item) for item in value)
     if isinstance(value, Mapping):
-        return "; ".join(f"{key}: {value_text(locale, item)}" for key, item in value.items())
+        return _mapping_text(locale, value)
     return str(value)
+
+
+def _mapping_text(locale: Locale, value: Mapping[str, Any]) -> str:
+    if set(value) <= set(i18n.LOCALES):
+        return " / ".join(str(value[one]) for one in i18n.LOCALES if one in value)
+    return "; ".join(f"{key}: {value_text(locale, item)}" for key, item in value.items())
 
 
 def row_of(locale: Locale, entry: audit.Entry) -> Row:
@@ -99,6 +110,8 @@ def row_of(locale: Locale, entry: audit.Entry) -> Row:
                 value_text(locale, change.after) if after is not None else "",
             )
             for change in entry.changes
+            # Of something made or removed, what was empty says nothing.
+            if change.before not in EMPTY or change.after not in EMPTY
         ),
     )
 

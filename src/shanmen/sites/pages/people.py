@@ -12,7 +12,7 @@ from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
 from shanmen.sites import queries, rules
 from shanmen.sites.access import access_of, requires
-from shanmen.sites.pages.common import AnyRequest, Page
+from shanmen.sites.pages.common import AnyRequest, Page, browsers
 from shanmen.sites.queries import RoleView, SessionView, SignedIn, StaffView, TenantView
 from shanmen.sites.service import auth
 from shanmen.sites.service import staff as service
@@ -160,6 +160,7 @@ async def _show(
         status=status,
         found=found,
         person=person,
+        sessions=browsers(found.sessions),
         form=form or blank,
         password_form=password_form or Form.blank(),
         password_min=rules.PASSWORD_MIN,

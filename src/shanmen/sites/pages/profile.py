@@ -11,7 +11,7 @@ from shanmen.db.session import Unit
 from shanmen.kit.errors import BadInput, DomainError
 from shanmen.sites import errors, queries, rules
 from shanmen.sites.access import access_of, ip_of, requires
-from shanmen.sites.pages.common import AnyRequest, Page
+from shanmen.sites.pages.common import AnyRequest, Page, browsers
 from shanmen.sites.queries import SignedIn
 from shanmen.sites.service import auth
 from shanmen.web.forms import Form
@@ -36,7 +36,7 @@ async def _show(
         who=who,
         tenant=await unit(queries.current_tenant),
         role=next(role for role in await unit(queries.roles) if role.code == who.role_code),
-        sessions=await unit(queries.living_sessions, staff_ids=[who.staff_id]),
+        sessions=browsers(await unit(queries.living_sessions, staff_ids=[who.staff_id])),
         form=form or Form.blank(),
         password_min=rules.PASSWORD_MIN,
         timezone=who.timezone,
