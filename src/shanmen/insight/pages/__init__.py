@@ -1,0 +1,1 @@
+"""Console pages of the day's figures and of past days."""

@@ -1,0 +1,1 @@
+"""Reads over other modules' tables; each answers with the shapes of `insight.schemas`."""
