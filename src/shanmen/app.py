@@ -18,6 +18,7 @@ from shanmen.admission import api as admission_api
 from shanmen.admission.coalesce import STATE_KEY as ADMISSIONS
 from shanmen.admission.coalesce import admission_coalescer
 from shanmen.admission.pages import routes as admission_pages
+from shanmen.catalog.pages import routes as catalog_pages
 from shanmen.db.keys import Keyrings
 from shanmen.db.outbox import install_subscribers
 from shanmen.db.session import Database, Session
@@ -28,6 +29,7 @@ from shanmen.kit import settings as kit_settings
 from shanmen.kit.crypto import MasterKeys
 from shanmen.kit.settings import Settings
 from shanmen.orders.desk import OrderDesk
+from shanmen.orders.pages import routes as orders_pages
 from shanmen.payments.providers.sandbox import SandboxProvider
 from shanmen.payments.providers.sandbox_keys import load_merchant_keys
 from shanmen.payments.registry import Providers
@@ -48,8 +50,16 @@ ROUTES: list[Any] = [
     *admission_pages.routes,
     *insight_api.routes,
     *insight_pages.routes,
+    *orders_pages.routes,
+    *catalog_pages.routes,
 ]
-NAV: list[NavEntry] = [*sites_pages.NAV, *admission_pages.NAV, *insight_pages.NAV]
+NAV: list[NavEntry] = [
+    *sites_pages.NAV,
+    *admission_pages.NAV,
+    *insight_pages.NAV,
+    *orders_pages.NAV,
+    *catalog_pages.NAV,
+]
 
 
 async def alive(session: Session) -> bool:

@@ -5,6 +5,7 @@ from datetime import date, time, timedelta
 from typing import Literal
 from uuid import UUID
 
+from shanmen.admission.service import lanes
 from shanmen.catalog import service as catalog
 from shanmen.catalog.rules import Draw
 from shanmen.catalog.schemas import (
@@ -39,6 +40,7 @@ class Park:
     site_id: UUID
     zone_id: UUID
     entrance_id: UUID
+    lane_id: UUID
     gate_pool: UUID
     ride_pool: UUID
     slots: list[UUID]
@@ -100,9 +102,18 @@ def person(n: int) -> VisitorInput:
 
 
 async def make_park(
-    database: Database, *, code: str, capacity: int = 100, slots: int = 3, ride_capacity: int = 20
+    database: Database,
+    *,
+    code: str,
+    capacity: int = 100,
+    slots: int = 3,
+    ride_capacity: int = 20,
+    open_now: bool = False,
 ) -> Park:
-    """Make a tenant with one site, two pools, `slots` slots tomorrow, and five ticket types."""
+    """Make a tenant with one site, two pools, `slots` slots tomorrow, and five ticket types.
+
+    With `open_now` there is one slot for each pool instead, and it is all of today.
+    """
     async with database.transaction(None, actor=TESTER) as session:
         tenant = await tenants.create_tenant(
             session,
@@ -122,33 +133,44 @@ async def make_park(
             session, site_slug=code, zone_id=zone.id, name={"zh-CN": "东门", "en": "East gate"}
         )
     async with database.transaction(tenant.tenant_id, actor=TESTER) as session:
-        day = clock.today(ZONE) + timedelta(days=1)
-        gate = await _pool(session, site.id, "大门", day, slots=slots, capacity=capacity)
-        ride = await _pool(session, site.id, "索道", day, slots=slots, capacity=ride_capacity)
+        lane = await lanes.create_lane(
+            session, entrance_id=entrance.id, name={"zh-CN": "1 号道", "en": "Lane 1"}
+        )
+        day = clock.today(ZONE) + timedelta(days=0 if open_now else 1)
+        windows = [(time(8 + 2 * n), time(10 + 2 * n)) for n in range(slots)]
+        if open_now:
+            windows = [(time(0), time(23, 59))]
+        gate = await _pool(session, site.id, "大门", day, windows, capacity=capacity)
+        ride = await _pool(session, site.id, "索道", day, windows, capacity=ride_capacity)
         types = {
             kind: await _ticket_type(session, site.id, kind, gate[0], ride[0])
             for kind in ("adult", "child", "family", "bundle", "free")
         }
     return Park(
         tenant_id=tenant.tenant_id, code=code, slug=code, site_id=site.id, zone_id=zone.id,
-        entrance_id=entrance.id, gate_pool=gate[0], ride_pool=ride[0], slots=gate[1],
+        entrance_id=entrance.id, lane_id=lane.id, gate_pool=gate[0], ride_pool=ride[0], slots=gate[1],
         ride_slots=ride[1], day=day, types=types,
     )  # fmt: skip
 
 
 async def _pool(
-    session: Session, site_id: UUID, name: str, day: date, *, slots: int, capacity: int
+    session: Session,
+    site_id: UUID,
+    name: str,
+    day: date,
+    windows: list[tuple[time, time]],
+    *,
+    capacity: int,
 ) -> tuple[UUID, list[UUID]]:
     pool = Pool(tenant_id=session.tenant_id, id=ids.new_id(), site_id=site_id, name={"zh-CN": name})
     session.add(pool)
     await session.flush()
     return pool.id, [
         await add_slot(
-            session, pool_id=pool.id, day=day, starts=time(8 + 2 * n), ends=time(10 + 2 * n),
-            capacity=capacity,
+            session, pool_id=pool.id, day=day, starts=starts, ends=ends, capacity=capacity
         )
-        for n in range(slots)
-    ]  # fmt: skip
+        for starts, ends in windows
+    ]
 
 
 async def add_slot(
