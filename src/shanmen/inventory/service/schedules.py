@@ -1,5 +1,6 @@
 """Schedules of a pool: which slots its days have. Saving one brings the slots in line at once."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -33,22 +34,38 @@ async def create_schedule(
     Raises:
         PoolNotFound, FormInvalid, SlotTimesReversed, SlotsOverlap, SeasonReversed, WeekdayMissing.
     """
-    spec = _checked(spec)
+    views, changes = await create_schedules(session, pool_id=pool_id, specs=[spec])
+    return views[0], changes
+
+
+async def create_schedules(
+    session: Session, *, pool_id: UUID, specs: Sequence[ScheduleSpec]
+) -> tuple[list[ScheduleView], SlotChanges]:
+    """Add a pool's whole timetable; the slots are brought in line once, after the last of them.
+
+    Raises:
+        The same as `create_schedule`.
+    """
+    specs = [_checked(spec) for spec in specs]
     await raise_version(session)
     await pool(session, pool_id=pool_id)
-    row = Schedule(tenant_id=session.tenant_id, id=ids.new_id(), pool_id=pool_id, **_columns(spec))
-    session.add(row)
+    rows = [
+        Schedule(tenant_id=session.tenant_id, id=ids.new_id(), pool_id=pool_id, **_columns(spec))
+        for spec in specs
+    ]
+    session.add_all(rows)
     await session.flush()
     changes = await refresh(session, pool_ids=[pool_id])
-    await _note(
-        session,
-        action="inventory.schedule_created",
-        schedule_id=row.id,
-        before=None,
-        after=_audited(row),
-        changes=changes,
-    )
-    return schedule_view(row), changes
+    for row in rows:
+        await _note(
+            session,
+            action="inventory.schedule_created",
+            schedule_id=row.id,
+            before=None,
+            after=_audited(row),
+            changes=changes,
+        )
+    return [schedule_view(row) for row in rows], changes
 
 
 async def edit_schedule(
