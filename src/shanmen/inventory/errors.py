@@ -138,3 +138,10 @@ class CapacityOutOfRange(DomainError):
 
     code = "inventory.capacity_out_of_range"
     status = 422
+
+
+class DaysReversed(DomainError):
+    """The last day is before the first."""
+
+    code = "inventory.days_reversed"
+    status = 422

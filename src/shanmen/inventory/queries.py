@@ -140,6 +140,46 @@ async def _offers(
 
 
 @dataclass(frozen=True, slots=True)
+class PoolDay:
+    """A pool's day in figures; `capacity` is that of open slots and of what is taken elsewhere."""
+
+    pool_id: UUID
+    day: date
+    slots: int
+    open: int
+    capacity: int
+    held: int
+    sold: int
+
+    @property
+    def taken(self) -> int:
+        """Places held and sold."""
+        return self.held + self.sold
+
+
+POOL_DAYS = text("""
+SELECT s.pool_id, s.day, count(*), count(*) FILTER (WHERE s.status = 'open'),
+       sum(CASE WHEN s.status = 'open' THEN k.capacity ELSE k.held + k.sold END),
+       sum(k.held), sum(k.sold)
+FROM slot s JOIN stock k ON k.tenant_id = s.tenant_id AND k.id = s.id
+WHERE s.tenant_id = :tenant AND s.pool_id = ANY(:pools) AND s.day BETWEEN :first AND :last
+  AND (s.status = 'open' OR s.edited OR k.held + k.sold > 0)
+GROUP BY s.pool_id, s.day
+""")
+
+
+async def pool_days(
+    session: Session, *, pool_ids: Iterable[UUID], first: date, last: date
+) -> dict[tuple[UUID, date], PoolDay]:
+    """The days of pools in figures; days without slots are missing."""
+    result = await session.execute(
+        POOL_DAYS,
+        {"tenant": session.tenant_id, "pools": list(pool_ids), "first": first, "last": last},
+    )
+    return {(row[0], row[1]): PoolDay(*row) for row in result}
+
+
+@dataclass(frozen=True, slots=True)
 class PoolView:
     """Something scarce that tickets draw on."""
 

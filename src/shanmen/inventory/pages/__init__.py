@@ -1,0 +1,1 @@
+"""Console pages of pools, schedules, slots, special days, and what tickets draw on."""
