@@ -18,6 +18,7 @@ from shanmen.admission import api as admission_api
 from shanmen.admission.coalesce import STATE_KEY as ADMISSIONS
 from shanmen.admission.coalesce import admission_coalescer
 from shanmen.admission.pages import routes as admission_pages
+from shanmen.catalog import api as catalog_api
 from shanmen.catalog.pages import routes as catalog_pages
 from shanmen.db.keys import Keyrings
 from shanmen.db.outbox import install_subscribers
@@ -25,6 +26,8 @@ from shanmen.db.session import Database, Session
 from shanmen.insight import api as insight_api
 from shanmen.insight.live import close_boards
 from shanmen.insight.pages import routes as insight_pages
+from shanmen.inventory.api import routes as inventory_api
+from shanmen.inventory.pages import routes as inventory_pages
 from shanmen.kit import settings as kit_settings
 from shanmen.kit.crypto import MasterKeys
 from shanmen.kit.settings import Settings
@@ -52,6 +55,9 @@ ROUTES: list[Any] = [
     *insight_pages.routes,
     *orders_pages.routes,
     *catalog_pages.routes,
+    *catalog_api.routes,
+    *inventory_api.routes,
+    *inventory_pages.routes,
 ]
 NAV: list[NavEntry] = [
     *sites_pages.NAV,
@@ -59,6 +65,7 @@ NAV: list[NavEntry] = [
     *insight_pages.NAV,
     *orders_pages.NAV,
     *catalog_pages.NAV,
+    *inventory_pages.NAV,
 ]
 
 
