@@ -189,3 +189,28 @@ def test_every_route_is_guarded_or_public(app):
         and not any(hasattr(guard, "permissions") for guard in handler.guards or ())
     ]
     assert open_routes == []
+
+
+@pytest.mark.parametrize("path", ["/s/%00/hello", "/s/%ED%A0%80/hello"])
+async def test_an_address_that_cannot_be_is_not_found_or_refused(client, path):
+    answer = await client.get(path)
+    assert answer.status_code in {400, 404, 422}
+
+
+async def test_nul_is_bad_input_and_no_accident(client, browser, admin, database, tenant):
+    key = await add_key(database, tenant, "sites.edit", "staff.edit")
+    for method, path, body in (
+        ("GET", "/sites/%00", None),
+        ("DELETE", "/roles/%00", None),
+        ("PATCH", f"/sites/{tenant.slug}", {"phone": "1\x002"}),
+        ("PATCH", f"/sites/{tenant.slug}", {"intro": {"zh-CN": "1\x002"}}),
+        ("PATCH", f"/staff/{tenant.admin_id}", {"name": "1\x002"}),
+    ):
+        answer = await client.request(
+            method, f"/api/v1{path}", json=body, headers=bearer(key.secret)
+        )
+        assert answer.status_code in {403, 422}, (path, answer.text)
+    for login in (f"ad\x00min@{tenant.code}", "admin@\x00"):
+        assert (await browser.sign_in(login)).status_code == 422
+    assert (await admin.get("/console/audit?who=%00")).status_code == 422
+    assert (await admin.get(f"/console/sites/{tenant.slug}?lang=%00")).status_code == 200

@@ -22,7 +22,7 @@ from shanmen.db.keys import Keyrings
 from shanmen.db.tenancy import TENANT_SETTING
 from shanmen.kit.coalesce import CommitUnknown
 from shanmen.kit.crypto import Keyring
-from shanmen.kit.errors import DomainError
+from shanmen.kit.errors import BadInput, DomainError
 
 log = logging.getLogger(__name__)
 
@@ -187,11 +187,24 @@ class Unit:
                 cause = error.orig if isinstance(error, DBAPIError) else error
                 if isinstance(cause, psycopg.errors.LockNotAvailable):
                     raise LockTimeout from error
+                if _is_unstorable(cause):
+                    raise BadInput from error
                 if not isinstance(cause, RETRIED) or attempt == MAX_ATTEMPTS:
                     raise
                 log.info("transaction retried", extra={"attempt": attempt})
                 await asyncio.sleep(random.uniform(0.001, 0.01) * 2**attempt)  # noqa: S311 - jitter
                 attempt += 1
+
+
+def _is_unstorable(cause: object) -> bool:
+    """Whether a text had characters that PostgreSQL cannot hold: NUL, or half a surrogate pair.
+
+    The driver refuses NUL with the plain class; the server refuses it in JSON.
+    """
+    return type(cause) is psycopg.DataError or isinstance(
+        cause,
+        (psycopg.errors.UntranslatableCharacter, psycopg.errors.CharacterNotInRepertoire),
+    )
 
 
 class UnsafeRole(RuntimeError):
