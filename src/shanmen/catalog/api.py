@@ -167,8 +167,8 @@ async def priced_days(
 async def price_calendar(
     product_id: FromPath[UUID],
     unit: NamedDependency[Unit],
-    first: Annotated[date, QueryParameter(query="from", description="The first day.")],
-    last: Annotated[date, QueryParameter(query="to", description="The last day.")],
+    first: Annotated[date, QueryParameter(name="from", description="The first day.")],
+    last: Annotated[date, QueryParameter(name="to", description="The last day.")],
 ) -> list[DayPrice]:
     """Say what a ticket costs on each day of a span, and what kind of day each is."""
     return await unit(priced_days, ticket_type_id=product_id, first=first, last=last)

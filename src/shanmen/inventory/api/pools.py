@@ -190,7 +190,7 @@ async def preview_schedule(
     data: JSONBody[ScheduleSpec],
     unit: NamedDependency[Unit],
     schedule_id: Annotated[
-        UUID | None, QueryParameter(query="schedule", description="The one it would replace.")
+        UUID | None, QueryParameter(name="schedule", description="The one it would replace.")
     ] = None,
 ) -> SlotChangesOut:
     """Say what saving a schedule would change; nothing is saved."""

@@ -26,8 +26,8 @@ from shanmen.sites.schemas import problems
 TAGS = ["inventory"]
 EDIT = [requires("inventory.edit")]
 READ = [requires("inventory.edit", "insight.read")]
-First = Annotated[date, QueryParameter(query="from", description="The first day.")]
-Last = Annotated[date, QueryParameter(query="to", description="The last day.")]
+First = Annotated[date, QueryParameter(name="from", description="The first day.")]
+Last = Annotated[date, QueryParameter(name="to", description="The last day.")]
 
 
 async def pool_slots(

@@ -24,7 +24,7 @@ from shanmen.sites.schemas import problems
 TAGS = ["inventory"]
 Products = Annotated[
     list[UUID] | None,
-    QueryParameter(query="product", description="Ticket types; without any, all that are sold."),
+    QueryParameter(name="product", description="Ticket types; without any, all that are sold."),
 ]
 
 
@@ -73,8 +73,8 @@ async def availability(
     slug: FromPath[str],
     caller: NamedDependency[ApiCaller],
     unit: NamedDependency[Unit],
-    first: Annotated[date, QueryParameter(query="from", description="The first day.")],
-    last: Annotated[date, QueryParameter(query="to", description="The last day.")],
+    first: Annotated[date, QueryParameter(name="from", description="The first day.")],
+    last: Annotated[date, QueryParameter(name="to", description="The last day.")],
     product: Products = None,
 ) -> list[DayAvailability]:
     """Say of each day whether it can be booked by the key's channel, and from what price."""
@@ -103,7 +103,7 @@ async def available_slots(
     slug: FromPath[str],
     caller: NamedDependency[ApiCaller],
     unit: NamedDependency[Unit],
-    day: Annotated[date, QueryParameter(query="date", description="The day of the visit.")],
+    day: Annotated[date, QueryParameter(name="date", description="The day of the visit.")],
     product: Products = None,
 ) -> list[SlotAvailability]:
     """List a day's slots with what is left of each ticket type that the key's channel sells."""
