@@ -8,6 +8,7 @@ may create databases and roles), the same suite runs there.
 """
 
 import os
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,16 +57,16 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster() -> Iterator[Cluster]:
     """The server of this run: all workers share it, the last one stops it."""
     external = os.environ.get(EXTERNAL)
     if external:
         yield Cluster(external)
         return
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(shared))
-    with EmbeddedDatabase(shared / "postgres", conf=CONF) as server:
+    # Not under pytest's own folder: it is closed to the user that PostgreSQL runs as under root.
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
+    folder = Path(tempfile.gettempdir()) / f"shanmen-tests-{run}"
+    with EmbeddedDatabase(folder, conf=CONF) as server:
         yield Cluster(server.uri)
 
 
@@ -95,7 +96,8 @@ def db_url(cluster: Cluster, template: str, worker_id: str) -> str:
 @pytest.fixture
 def own_url(cluster: Cluster, template: str, worker_id: str) -> Iterator[str]:
     """The owner's URL of a database that this test has to itself."""
-    name = f"{template}_{worker_id}_own"
+    # A name of its own each time: what a process remembers of a database goes by its address.
+    name = f"{template}_{worker_id}_{ids.new_id().hex[-8:]}"
     yield cluster.clone(name, template)
     with psycopg.connect(cluster.admin_url, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -13,7 +13,7 @@ from shanmen.kit import settings as kit_settings
 from shanmen.kit.settings import BrokenSetting, Settings
 
 if TYPE_CHECKING:
-    from shanmen.db.session import Database
+    from shanmen.db.session import Database, Session
 
 R = TypeVar("R")
 
@@ -187,6 +187,22 @@ def audit() -> None:
 def audit_ledger() -> None:
     """Check that every account agrees with its transfers; exit status 1 when one does not."""
     from shanmen.ledger.service import differences
+
+    report_differences(differences, sound="All accounts agree with their transfers.")
+
+
+@audit.command("stock")
+def audit_stock() -> None:
+    """Count all places anew from orders and tickets; exit status 1 where a counter disagrees."""
+    from shanmen.insight.stock_audit import differences
+
+    report_differences(differences, sound="All counters agree with orders and tickets.")
+
+
+def report_differences(
+    differences: "Callable[[Session], Awaitable[Sequence[object]]]", *, sound: str
+) -> None:
+    """Print the differences of every tenant; the program ends with status 1 if there are any."""
     from shanmen.worker import all_tenants
 
     async def check(database: "Database", _: Settings) -> int:
@@ -198,5 +214,5 @@ def audit_ledger() -> None:
         return found
 
     found = with_database(check)
-    click.echo("All accounts agree with their transfers." if not found else f"{found} differ.")
+    click.echo(f"{found} differ." if found else sound)
     sys.exit(1 if found else 0)

@@ -18,6 +18,7 @@ import shanmen.sites.models
 import shanmen.tickets.models  # noqa: F401
 from shanmen.db.base import Base
 from shanmen.db.session import Actor, Database, Unit
+from shanmen.insight import stock_audit
 from shanmen.inventory.jobs import extend_slots
 from shanmen.kit.settings import Settings
 from shanmen.orders import jobs as orders
@@ -56,12 +57,14 @@ TASKS: dict[str, Task] = {
     "orders.send_refund": lambda c, unit, args: orders.send_refund(unit, c.providers, **args),
     "inventory.extend_slots": lambda _, unit, __: unit(extend_slots),
     "orders.forget_old_keys": lambda _, unit, __: orders.forget_old_keys(unit),
+    "insight.audit_stock": lambda _, unit, __: unit(stock_audit.report),
 }
 """What each job does. All are safe to run twice."""
 
 NIGHTLY: tuple[tuple[str, str], ...] = (
     ("inventory.extend_slots", "10 3 * * *"),
     ("orders.forget_old_keys", "40 3 * * *"),
+    ("insight.audit_stock", "10 4 * * *"),
 )
 """Jobs that a clock starts for every tenant, with their cron times in UTC."""
 

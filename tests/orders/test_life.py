@@ -1,95 +1,22 @@
 """An order's life after it is placed: pay, lapse, cancel, refund, move."""
 
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 
 from shanmen.db.session import Database
 from shanmen.inventory.errors import SoldOut
-from shanmen.inventory.queries import slots_by_id
 from shanmen.kit import clock, ids
 from shanmen.ledger.service import differences
 from shanmen.orders.errors import NotRefundable, TransitionRefused
-from shanmen.orders.queries import find_own, order_by_id
-from shanmen.orders.schemas import OrderView, Placed, PlaceOrder
+from shanmen.orders.queries import find_own
 from shanmen.orders.service.lapse import cancel_order, expire_holds
 from shanmen.orders.service.pay import Heard, settle
-from shanmen.orders.service.place import place_orders
-from shanmen.orders.service.refund import record_refund_state, refund_tickets
+from shanmen.orders.service.refund import refund_tickets
 from shanmen.orders.service.reschedule import reschedule
 from shanmen.payments import service as payments
-from shanmen.payments.providers.base import (
-    NoticeKind,
-    ProviderNotice,
-    RefundState,
-    RefundStatus,
-)
+from tests.support.desk import Desk, notice
 from tests.support.park import Park, make_park
-
-
-class Desk:
-    """One park's order desk, as a test speaks to it."""
-
-    def __init__(self, database: Database, park: Park) -> None:
-        self.unit = database.unit(park.tenant_id)
-        self.park = park
-
-    async def place(self, request: PlaceOrder) -> Placed:
-        [placed] = await self.unit(place_orders, requests=[request], hold_seconds=900)
-        assert isinstance(placed, Placed)
-        return placed
-
-    async def attempt(self, placed: Placed) -> UUID:
-        view = await self.unit(
-            payments.open_attempt,
-            order_id=placed.id,
-            order_number=placed.number,
-            amount_fen=placed.amount_fen,
-            provider="sandbox",
-            expires_at=placed.hold_expires_at,
-        )
-        return view.id
-
-    async def pay(
-        self, placed: Placed, *, attempt: UUID | None = None, fen: int | None = None
-    ) -> str:
-        attempt = attempt or await self.attempt(placed)
-        [outcome] = await self.unit(
-            settle, notices=[notice(attempt, placed.amount_fen if fen is None else fen)]
-        )
-        return outcome
-
-    async def view(self, placed: Placed) -> OrderView:
-        return await self.unit(order_by_id, order_id=placed.id)
-
-    async def counters(self, slot: int = 0) -> tuple[int, int]:
-        state = (await self.unit(slots_by_id, ids=self.park.slots))[self.park.slots[slot]]
-        return state.held, state.sold
-
-    async def confirm_refunds(self, placed: Placed) -> None:
-        for refund in await self.unit(payments.refunds_of, order_id=placed.id):
-            if refund.status == "requested":
-                await self.unit(
-                    record_refund_state,
-                    refund_id=refund.id,
-                    state=RefundState(out_refund_no=refund.id.hex, status=RefundStatus.SUCCEEDED),
-                )
-
-
-def notice(attempt: UUID, amount_fen: int) -> Heard:
-    return Heard(
-        "sandbox",
-        ProviderNotice(
-            event_id=ids.token(8),
-            kind=NoticeKind.PAID,
-            out_trade_no=attempt.hex,
-            provider_ref="ref",
-            amount_fen=amount_fen,
-            occurred_at=clock.now(),
-            digest="",
-        ),
-    )
 
 
 @pytest.fixture

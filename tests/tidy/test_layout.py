@@ -30,6 +30,9 @@ FOLDERS = {"templates", "locale", "static"}
 # Names beyond the common ones, each with what asks for it.
 MORE = {
     "admission": {"protocol"},  # What gates and server say to each other.
+    # What the console shows by the second; the count of all places that nobody else can make.
+    "insight": {"live", "stock_audit"},
+    "insight": {"live"},  # The day's figures, shared by all who watch.
     "inventory": {"stock"},  # The one place that changes stock, for many requests at once.
     "payments": {"providers", "standin"},  # One file a provider; a bank to try them against.
     # Guards of all routes, with what they remember; hashing off the loop; the gate's look at places.
