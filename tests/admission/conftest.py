@@ -58,7 +58,8 @@ class Gates:
 
     def at(self, hour: int, minute: int = 0, *, days: int = 0, second: int = 0) -> datetime:
         """An instant by the park's clock, on the visit's day or some days after."""
-        return clock.to_utc(self.day + timedelta(days=days), time(hour, minute, second), ZONE)
+        start = clock.to_utc(self.day + timedelta(days=days), time(0), ZONE)
+        return start + timedelta(hours=hour, minutes=minute, seconds=second)
 
     async def ticket(
         self,

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
 from shanmen.admission import queries, service
@@ -72,7 +73,9 @@ def told(view: DecisionView, locale: Locale) -> Told:
     tags=["Admission"],
     summary="Decide one scan",
 )
-async def admit(data: ScanRequest, request: AnyRequest, caller: NamedDependency[ApiCaller]) -> Told:
+async def admit(
+    data: JSONBody[ScanRequest], request: AnyRequest, caller: NamedDependency[ApiCaller]
+) -> Told:
     """Admit or refuse. The same `scan_id` gets the same decision again and changes nothing."""
     scan = msgspec.structs.replace(data, staff=data.staff or caller.name)
     view = await submit(request, tenant_id=caller.tenant_id, scan=scan)
@@ -87,7 +90,7 @@ async def admit(data: ScanRequest, request: AnyRequest, caller: NamedDependency[
     summary="Decide many scans in their order",
 )
 async def admit_batch(
-    data: Batch,
+    data: JSONBody[Batch],
     request: AnyRequest,
     unit: NamedDependency[Unit],
     caller: NamedDependency[ApiCaller],
@@ -112,7 +115,7 @@ async def admit_batch(
     tags=["Admission"],
     summary="Read a scan's decision",
 )
-async def read(scan_id: UUID, request: AnyRequest, unit: NamedDependency[Unit]) -> Told:
+async def read(scan_id: FromPath[UUID], request: AnyRequest, unit: NamedDependency[Unit]) -> Told:
     """What was decided for a scan, and what became of it."""
     return told(await unit(queries.scan, scan_id=scan_id), locale_of(request))
 
@@ -125,7 +128,10 @@ async def read(scan_id: UUID, request: AnyRequest, unit: NamedDependency[Unit]) 
     summary="Let in all the same",
 )
 async def override(
-    scan_id: UUID, data: OverrideRequest, request: AnyRequest, unit: NamedDependency[Unit]
+    scan_id: FromPath[UUID],
+    data: JSONBody[OverrideRequest],
+    request: AnyRequest,
+    unit: NamedDependency[Unit],
 ) -> Told:
     """Admit persons whom a scan refused; the reason is kept in the audit log."""
     view = await unit(service.override, scan_id=scan_id, persons=data.persons, reason=data.reason)
@@ -140,7 +146,10 @@ async def override(
     summary="Take an admission back",
 )
 async def undo(
-    scan_id: UUID, data: UndoRequest, request: AnyRequest, unit: NamedDependency[Unit]
+    scan_id: FromPath[UUID],
+    data: JSONBody[UndoRequest],
+    request: AnyRequest,
+    unit: NamedDependency[Unit],
 ) -> Told:
     """The persons may enter again; both facts stay on record."""
     view = await unit(service.undo, scan_id=scan_id, reason=data.reason)

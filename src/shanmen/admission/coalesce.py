@@ -5,7 +5,7 @@ from typing import Any, Final
 from litestar.connection import ASGIConnection
 
 from shanmen.admission.schemas import DecisionView, ScanRequest
-from shanmen.admission.service.admit import Outcome, admit
+from shanmen.admission.service.batch import Outcome, admit
 from shanmen.db.session import Database
 from shanmen.kit.coalesce import Coalescer
 from shanmen.kit.errors import DomainError

@@ -12,6 +12,7 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from shanmen.admission import queries, service
@@ -135,7 +136,7 @@ def _groups(lanes: tuple[LaneView, ...]) -> list[list[LaneView]]:
 
 @get("/gate/{lane_id:uuid}", guards=[requires("admission.scan")], include_in_schema=False)
 async def scanner(
-    lane_id: UUID,
+    lane_id: FromPath[UUID],
     request: AnyRequest,
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
@@ -148,7 +149,7 @@ async def _scanner(
     request: AnyRequest,
     unit: Unit,
     staff: SignedIn,
-    lane_id: UUID,
+    lane_id: FromPath[UUID],
     *,
     form: Form | None = None,
     shown: DecisionView | None = None,
@@ -209,8 +210,8 @@ def _json(body: object) -> Response[bytes]:
 
 @post("/gate/{lane_id:uuid}/scan", guards=[requires("admission.scan")], include_in_schema=False)
 async def scan(
-    lane_id: UUID,
-    data: GateScan,
+    lane_id: FromPath[UUID],
+    data: JSONBody[GateScan],
     request: AnyRequest,
     staff: NamedDependency[SignedIn],
 ) -> Response[bytes]:
@@ -233,7 +234,9 @@ async def scan(
 
 
 @get("/gate/{lane_id:uuid}/state", guards=[requires("admission.scan")], include_in_schema=False)
-async def state(lane_id: UUID, request: AnyRequest, unit: NamedDependency[Unit]) -> Response[bytes]:
+async def state(
+    lane_id: FromPath[UUID], request: AnyRequest, unit: NamedDependency[Unit]
+) -> Response[bytes]:
     """Counts and last scans of the lane."""
     lane = await unit(queries.lane, lane_id=lane_id)
     board = await unit(queries.board, lane_id=lane_id)
@@ -253,9 +256,9 @@ def _counts_out(counts: Counts) -> CountsOut:
     include_in_schema=False,
 )
 async def override(
-    lane_id: UUID,
-    scan_id: UUID,
-    data: Override,
+    lane_id: FromPath[UUID],
+    scan_id: FromPath[UUID],
+    data: JSONBody[Override],
     request: AnyRequest,
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
@@ -273,9 +276,9 @@ async def override(
     include_in_schema=False,
 )
 async def undo(
-    lane_id: UUID,
-    scan_id: UUID,
-    data: Undo,
+    lane_id: FromPath[UUID],
+    scan_id: FromPath[UUID],
+    data: JSONBody[Undo],
     request: AnyRequest,
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
@@ -289,7 +292,7 @@ async def undo(
 
 @post("/gate/{lane_id:uuid}/check", guards=[requires("admission.scan")], include_in_schema=False)
 async def check(
-    lane_id: UUID,
+    lane_id: FromPath[UUID],
     request: AnyRequest,
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
@@ -320,7 +323,7 @@ async def check(
 
 @post("/gate/{lane_id:uuid}/correct", guards=[requires("admission.scan")], include_in_schema=False)
 async def correct(
-    lane_id: UUID,
+    lane_id: FromPath[UUID],
     request: AnyRequest,
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 from msgspec import Struct
 
 from shanmen.admission import queries, service
@@ -127,7 +128,9 @@ async def create(
 
 
 @get(PATH + "/{lane_id:uuid}", guards=[requires("sites.edit")], include_in_schema=False)
-async def edit(lane_id: UUID, request: AnyRequest, unit: NamedDependency[Unit]) -> Response[bytes]:
+async def edit(
+    lane_id: FromPath[UUID], request: AnyRequest, unit: NamedDependency[Unit]
+) -> Response[bytes]:
     """One lane's form."""
     lane = await unit(queries.lane, lane_id=lane_id)
     name = {"zh": lane.name.get("zh-CN", ""), "en": lane.name.get("en", "")}
@@ -137,7 +140,7 @@ async def edit(lane_id: UUID, request: AnyRequest, unit: NamedDependency[Unit]) 
 
 @post(PATH + "/{lane_id:uuid}", guards=[requires("sites.edit")], include_in_schema=False)
 async def change(
-    lane_id: UUID, request: AnyRequest, unit: NamedDependency[Unit]
+    lane_id: FromPath[UUID], request: AnyRequest, unit: NamedDependency[Unit]
 ) -> Response[bytes]:
     """Rename or turn a lane."""
     form = await Form.read(request)
@@ -163,7 +166,7 @@ async def change(
 
 @post(PATH + "/{lane_id:uuid}/open", guards=[requires("sites.edit")], include_in_schema=False)
 async def open_lane(
-    lane_id: UUID, request: AnyRequest, unit: NamedDependency[Unit]
+    lane_id: FromPath[UUID], request: AnyRequest, unit: NamedDependency[Unit]
 ) -> Response[bytes]:
     """Open a lane again."""
     await unit(service.change_lane, lane_id=lane_id, active=True)
@@ -172,7 +175,7 @@ async def open_lane(
 
 @post(PATH + "/{lane_id:uuid}/close", guards=[requires("sites.edit")], include_in_schema=False)
 async def close_lane(
-    lane_id: UUID, request: AnyRequest, unit: NamedDependency[Unit]
+    lane_id: FromPath[UUID], request: AnyRequest, unit: NamedDependency[Unit]
 ) -> Response[bytes]:
     """Close a lane; every scan there is refused until it is opened again."""
     await unit(service.change_lane, lane_id=lane_id, active=False)

@@ -1,6 +1,6 @@
 """Use cases at the gate: admit, override, undo, lanes and each site's rules."""
 
-from shanmen.admission.service.admit import Outcome, admit, admit_one
+from shanmen.admission.service.batch import Outcome, admit, admit_one
 from shanmen.admission.service.correct import override, undo
 from shanmen.admission.service.lanes import change_lane, create_lane, set_policy
 
