@@ -31,6 +31,7 @@ from shanmen.inventory.pages import routes as inventory_pages
 from shanmen.kit import settings as kit_settings
 from shanmen.kit.crypto import MasterKeys
 from shanmen.kit.settings import Settings
+from shanmen.orders.api import routes as orders_api
 from shanmen.orders.desk import OrderDesk
 from shanmen.orders.pages import routes as orders_pages
 from shanmen.payments.providers.sandbox import SandboxProvider
@@ -54,6 +55,7 @@ ROUTES: list[Any] = [
     *insight_api.routes,
     *insight_pages.routes,
     *orders_pages.routes,
+    *orders_api.routes,
     *catalog_pages.routes,
     *catalog_api.routes,
     *inventory_api.routes,

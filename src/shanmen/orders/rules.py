@@ -3,6 +3,7 @@
 Pure decisions; times are instants.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,7 +13,9 @@ from uuid import UUID
 import msgspec
 
 from shanmen.catalog.rules import RefundRule, TicketTypeInfo, refund_fee
-from shanmen.orders.errors import TransitionRefused
+from shanmen.orders.errors import NameInvalid, TransitionRefused
+
+MAX_NAME = 60
 
 
 class State(StrEnum):
@@ -145,3 +148,15 @@ def used_state(*, entered: int, total: int) -> State:
     if entered == 0:
         return State.ISSUED
     return State.USED if entered >= total else State.PARTLY_USED
+
+
+def clean_name(name: str, *, path: str) -> str:
+    """A name as it is stored and searched: NFKC, single spaces; raises NameInvalid."""
+    if not name.isascii():
+        name = unicodedata.normalize("NFKC", name)
+    name = " ".join(name.split())
+    if not name or len(name) > MAX_NAME or not any(c.isalpha() for c in name):
+        raise NameInvalid(field=path)
+    if any(unicodedata.category(c) in {"Cc", "Cf", "Co", "Cs"} for c in name):
+        raise NameInvalid(field=path)
+    return name

@@ -134,3 +134,169 @@ class OrderView(Struct, frozen=True):
     events: list[OrderEventView]
     secret: str
     """Opens the order's page."""
+
+
+Reason = Annotated[
+    str, Meta(max_length=200, description="Kept with the transition.", examples=["游客改变行程"])
+]
+TicketIds = Annotated[
+    list[UUID] | None,
+    Meta(description="Which tickets; left out: all that are unused and were not given back."),
+]
+
+
+class OrderOut(OrderView, frozen=True, kw_only=True):
+    """An order with the address of its page."""
+
+    url: Annotated[
+        str,
+        Meta(
+            description="The buyer's page of the order: payment, e-ticket, refund, change of time. "
+            "Whoever has the address may do all that.",
+            examples=["https://example.org/s/yuntai/orders/260501K7M2Q9XW4D/6xk3m0c9ptqz2w8a"],
+        ),
+    ]
+
+
+class OrderSummary(Struct, frozen=True, kw_only=True):
+    """An order in a list."""
+
+    id: UUID
+    number: Annotated[str, Meta(examples=["260501K7M2Q9XW4D"])]
+    site: Annotated[str, Meta(description="The site's part of the address", examples=["yuntai"])]
+    channel: Annotated[str, Meta(examples=["ota"])]
+    status: Annotated[str, Meta(examples=["issued"])]
+    visit_day: date
+    phone: Annotated[str, Meta(description="Masked", examples=["138****8000"])]
+    amount_fen: Annotated[int, Meta(examples=[24000])]
+    refunded_fen: int
+    persons: int
+    created_at: datetime
+    hold_expires_at: datetime
+
+
+class OrderList(Struct, frozen=True, kw_only=True):
+    """Orders, the latest first."""
+
+    orders: list[OrderSummary]
+    next: Annotated[
+        str | None, Meta(description="Send it as `after` to get what follows; null: nothing does")
+    ]
+
+
+class CancelInput(Struct, frozen=True, forbid_unknown_fields=True):
+    """Giving up an order that is not paid."""
+
+    reason: Reason = ""
+
+
+class RefundInput(Struct, frozen=True, forbid_unknown_fields=True):
+    """Giving tickets back by their rule."""
+
+    ticket_ids: TicketIds = None
+    reason: Reason = ""
+    at_least_fen: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                description="Refuse (`orders.refund_changed`) if less than this would be paid "
+                "back, because a deadline passed since the quote",
+            ),
+        ]
+        | None
+    ) = None
+
+
+class RefundQuoteOut(Struct, frozen=True, kw_only=True):
+    """What giving tickets back would pay now."""
+
+    ticket_ids: list[UUID]
+    price_fen: Annotated[int, Meta(examples=[24000])]
+    fee_fen: Annotated[int, Meta(examples=[2400])]
+    fee_percent: Annotated[int, Meta(description="The highest of the tickets", examples=[10])]
+    amount_fen: Annotated[int, Meta(description="What goes back", examples=[21600])]
+
+
+class RescheduleInput(Struct, frozen=True, forbid_unknown_fields=True):
+    """Moving tickets to another slot: all of them or none."""
+
+    slot_id: UUID
+    ticket_ids: TicketIds = None
+    reason: Reason = ""
+
+
+class PaymentInput(Struct, frozen=True, forbid_unknown_fields=True):
+    """Starting to pay."""
+
+    provider: Annotated[
+        str, Meta(max_length=32, description="Left out: the default one", examples=["sandbox"])
+    ] = ""
+    return_url: Annotated[
+        str,
+        Meta(
+            max_length=500,
+            pattern=r"^(https?://\S+)?$",
+            description="Where the payer comes back to; left out: the order's page",
+        ),
+    ] = ""
+
+
+class PaymentOut(Struct, frozen=True, kw_only=True):
+    """A payment that was started; nothing is to be paid where `pay_url` is empty."""
+
+    order: OrderOut
+    provider: Annotated[str, Meta(examples=["sandbox"])]
+    pay_url: Annotated[str, Meta(description="Send the payer there")]
+    expires_at: datetime
+
+
+class ConfirmInput(Struct, frozen=True, forbid_unknown_fields=True):
+    """A channel has been paid by its own customer."""
+
+    reference: Annotated[
+        str, Meta(min_length=1, max_length=128, description="Your number for the payment")
+    ]
+    amount_fen: (
+        Annotated[int, Meta(ge=0, description="What you received; if given it must be the order's")]
+        | None
+    ) = None
+
+
+class TicketOut(Struct, frozen=True, kw_only=True):
+    """A ticket with the code that a gate reads."""
+
+    ticket_id: UUID
+    ticket_type_id: UUID
+    number: Annotated[
+        str, Meta(description="As a guard can type it", examples=["260501K7M2Q9XW4D-0"])
+    ]
+    name: dict[str, str]
+    status: str
+    persons: int
+    persons_entered: int
+    valid_from: datetime
+    valid_until: datetime
+    token: Annotated[
+        str, Meta(description="What the QR code says (docs/ticket-format.md); empty: void")
+    ]
+    rotating: Annotated[
+        bool,
+        Meta(
+            description="The gate asks for a code that changes, which only the order's page shows, "
+            "or for the document"
+        ),
+    ]
+    second_factor: Annotated[bool, Meta(description="The gate asks for the document as well")]
+
+
+class TicketList(Struct, frozen=True, kw_only=True):
+    """All tickets of an order."""
+
+    tickets: list[TicketOut]
+
+
+class CallbackOut(Struct, frozen=True, kw_only=True):
+    """What was made of a provider's notice."""
+
+    outcome: str

@@ -1,6 +1,6 @@
 """The site's first page with its calendar, and a day with its slots and tickets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -85,7 +85,7 @@ def grid(
     ]
     following = next_month(first)
     previous = (first.replace(day=1) - date.resolution).replace(day=1)
-    return month_grid(
+    whole = month_grid(
         first.year,
         first.month,
         days,
@@ -93,6 +93,9 @@ def grid(
         prev=f"{pager}month={previous:%Y-%m}#days" if first > today else None,
         next=f"{pager}month={following:%Y-%m}#days" if following <= month.last_day else None,
     )
+    # Weeks that are over only push the days to choose from off a small screen.
+    weeks = (w for w in whole.weeks if any(day is not None and day.date >= today for day in w))
+    return replace(whole, weeks=tuple(weeks))
 
 
 @get("/s/{slug:str}", opt=dict(PUBLIC), include_in_schema=False)

@@ -36,9 +36,8 @@ from shanmen.orders.pages.common import (
 from shanmen.orders.pages.say import RuleText, rules_of, who_for
 from shanmen.orders.pages.window import DayShop, read_day
 from shanmen.orders.queries import order_secret
-from shanmen.orders.rules import age_problem
+from shanmen.orders.rules import age_problem, clean_name
 from shanmen.orders.schemas import OrderInput, PlaceOrder, TicketInput, VisitorInput
-from shanmen.orders.service.prepare import clean_name
 from shanmen.sites.access import PUBLIC
 from shanmen.sites.queries import SiteContext
 from shanmen.web import i18n

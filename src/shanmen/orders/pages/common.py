@@ -14,10 +14,13 @@ from shanmen.payments.registry import Providers
 from shanmen.sites import queries as sites
 from shanmen.sites.cache import Remembered
 from shanmen.sites.queries import SiteContext, SiteView
+from shanmen.web.forms import Form
 
 AnyRequest = Request[Any, Any, Any]
 Page = Response[bytes]
 
+ORDER: Final = "/s/{slug:str}/orders/{number:str}/{secret:str}"
+"""Where an order's pages are."""
 CHANNEL: Final = "web"
 """The channel of the visitor's pages."""
 FRAME_SECONDS: Final = 5.0
@@ -77,3 +80,15 @@ def providers_of(request: AnyRequest) -> Providers:
 def order_path(slug: str, number: str, secret: str) -> str:
     """The address of an order's page."""
     return f"/s/{slug}/orders/{number}/{secret}"
+
+
+def ticket_ids(form: Form) -> list[UUID]:
+    """The tickets that were ticked."""
+    found = []
+    values = form.get("tickets")
+    for value in values if isinstance(values, list) else []:
+        try:
+            found.append(UUID(str(value)))
+        except ValueError:
+            continue
+    return found

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.di import NamedDependency
 
 from shanmen.db.session import Session, Unit
@@ -17,6 +17,7 @@ from shanmen.kit.errors import DomainError
 from shanmen.orders.errors import OrderNotFound
 from shanmen.orders.pages.browse import span
 from shanmen.orders.pages.common import (
+    ORDER,
     AnyRequest,
     Frame,
     Page,
@@ -29,16 +30,14 @@ from shanmen.orders.queries import OrderFile, file_for_page
 from shanmen.orders.rules import State
 from shanmen.orders.schemas import OrderLineView, OrderView
 from shanmen.orders.service.codes import TicketCode, ticket_codes
-from shanmen.orders.service.lapse import cancel_order
-from shanmen.orders.service.start import ask_quietly, start_payment
+from shanmen.orders.service.start import ask_quietly
 from shanmen.payments import service as payments
-from shanmen.payments.providers.base import ProviderRefused, ProviderUnavailable
 from shanmen.payments.service import PaymentView
 from shanmen.sites.access import PUBLIC
 from shanmen.sites.queries import SiteContext
 from shanmen.web import i18n
 from shanmen.web.i18n import Locale
-from shanmen.web.render import locale_of, page, redirect
+from shanmen.web.render import locale_of, page
 
 ASK_AFTER: Final = timedelta(seconds=3)
 """When the money has not been heard of for so long, the provider is asked."""
@@ -278,7 +277,7 @@ async def _ask(
     return await unit(read_order, number=view.number, secret=view.secret, site=site)
 
 
-@get("/s/{slug:str}/orders/{number:str}/{secret:str}", opt=dict(PUBLIC), include_in_schema=False)
+@get(ORDER, opt=dict(PUBLIC), include_in_schema=False)
 async def show(
     request: AnyRequest,
     number: str,
@@ -298,7 +297,7 @@ async def show(
 
 
 @get(
-    "/s/{slug:str}/orders/{number:str}/{secret:str}/state",
+    f"{ORDER}/state",
     opt=dict(PUBLIC),
     include_in_schema=False,
 )
@@ -320,98 +319,4 @@ async def state(
     )
 
 
-@post(
-    "/s/{slug:str}/orders/{number:str}/{secret:str}/pay",
-    opt=dict(PUBLIC),
-    include_in_schema=False,
-    status_code=200,
-)
-async def pay(
-    request: AnyRequest,
-    number: str,
-    secret: str,
-    site: NamedDependency[SiteContext],
-    unit: NamedDependency[Unit],
-) -> Page:
-    """Start to pay: to the page that leads to the provider, or to the ticket when it is free."""
-    frame = await frame_of(request, site, unit)
-    contents = await unit(read_order, number=number, secret=secret, site=site)
-    view = contents.view
-    address = order_path(site.slug, view.number, view.secret)
-    providers = providers_of(request)
-    locale = locale_of(request)
-    name = i18n.localized(frame.site.name, locale)
-    try:
-        attempt = await start_payment(
-            unit,
-            providers,
-            order_id=view.id,
-            provider=providers.default.code,
-            description=i18n.t(locale, "orders.pay.description", name=name, count=view.persons),
-            return_url=f"{providers.public_url}{address}?returned=1",
-            locale=locale,
-        )
-    except (ProviderUnavailable, ProviderRefused) as error:
-        return order_page(request, site, frame, contents, error=error)
-    except DomainError as error:
-        contents = await unit(read_order, number=number, secret=secret, site=site)
-        return order_page(request, site, frame, contents, error=error)
-    return redirect(request, address if attempt is None else f"{address}/pay")
-
-
-@get(
-    "/s/{slug:str}/orders/{number:str}/{secret:str}/pay", opt=dict(PUBLIC), include_in_schema=False
-)
-async def to_provider(
-    request: AnyRequest,
-    number: str,
-    secret: str,
-    site: NamedDependency[SiteContext],
-    unit: NamedDependency[Unit],
-) -> Page:
-    """Lead to the provider: a form may not be sent on to another site, a page may."""
-    frame = await frame_of(request, site, unit)
-    contents = await unit(read_order, number=number, secret=secret, site=site)
-    address = order_path(site.slug, contents.view.number, contents.view.secret)
-    attempt = next((p for p in contents.payments if p.status == "started" and p.pay_url), None)
-    if attempt is None or situation(contents, returned=0).state != State.HELD:
-        return redirect(request, address)
-    return page(
-        request,
-        "orders/pay.html",
-        site=frame.site,
-        order=contents.view,
-        address=address,
-        pay_url=attempt.pay_url,
-        cache="no-store",
-    )
-
-
-@post(
-    "/s/{slug:str}/orders/{number:str}/{secret:str}/cancel",
-    opt=dict(PUBLIC),
-    include_in_schema=False,
-    status_code=200,
-)
-async def cancel(
-    request: AnyRequest,
-    number: str,
-    secret: str,
-    site: NamedDependency[SiteContext],
-    unit: NamedDependency[Unit],
-) -> Page:
-    """Give up an order that is not paid."""
-    frame = await frame_of(request, site, unit)
-    contents = await unit(read_order, number=number, secret=secret, site=site)
-    view = contents.view
-    try:
-        await unit(cancel_order, order_id=view.id, reason="by_buyer")
-    except DomainError as error:
-        contents = await unit(read_order, number=number, secret=secret, site=site)
-        return order_page(request, site, frame, contents, error=error)
-    return redirect(
-        request, order_path(site.slug, view.number, view.secret), flash="orders.cancelled_now"
-    )
-
-
-routes = [show, state, pay, to_provider, cancel]
+routes = [show, state]

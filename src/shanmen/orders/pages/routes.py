@@ -1,15 +1,31 @@
 """All pages of this module, and their place in the console's navigation."""
 
-from shanmen.orders.pages import browse, change, checkout, find, offline, order
+from shanmen.orders.pages import (
+    browse,
+    checkout,
+    console,
+    console_change,
+    find,
+    move,
+    offline,
+    order,
+    paying,
+    refund,
+)
 from shanmen.sites.access import NavEntry
+from shanmen.web.render import NavItem
 
 routes = [
     *browse.routes,
     *checkout.routes,
     *order.routes,
-    *change.routes,
+    *paying.routes,
+    *refund.routes,
+    *move.routes,
     *find.routes,
     *offline.routes,
+    *console.routes,
+    *console_change.routes,
 ]
 
-NAV: list[NavEntry] = []
+NAV = [NavEntry(NavItem("orders", "orders.nav", "/console/orders", "ticket"), ("orders.read",), 20)]

@@ -19,7 +19,7 @@ from shanmen.kit import clock
 from shanmen.orders.pages.common import CHANNEL
 
 MONTH_SECONDS: Final = 2.0
-SOON_OVER_DAYS: Final = 7
+SOON_OVER_DAYS: Final = 14
 """With so few days of the month left, the next month is shown too."""
 
 SLOT_STATES: Final = {
@@ -65,7 +65,7 @@ async def read_month(session: Session, *, site_id: UUID, first: date, timezone: 
         days = await inventory.month_availability(
             session,
             site_id=site_id,
-            ticket_type_ids=[kind.id for kind in types],
+            ticket_type_ids=_telling(catalog, types, begin),
             first=begin,
             last=last,
             now=now,
@@ -76,6 +76,12 @@ async def read_month(session: Session, *, site_id: UUID, first: date, timezone: 
         tuple(days),
         today + timedelta(days=max((kind.days_ahead for kind in types), default=0)),
     )
+
+
+def _telling(catalog: Catalog, types: list[TicketTypeInfo], day: date) -> list[UUID]:
+    """The types that the calendar shows prices of: a free ticket for infants tells nobody much."""
+    paid = [kind.id for kind in types if catalog.price(kind, day) != 0]
+    return paid or [kind.id for kind in types]
 
 
 def _lowest(catalog: Catalog, kind: TicketTypeInfo, today: date) -> int | None:

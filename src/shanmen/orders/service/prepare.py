@@ -4,7 +4,6 @@ It runs before the transaction takes its locks, so that a hot slot is not kept w
 cryptography. What depends on stock, limits or the slot itself is decided in `place`.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,16 +15,13 @@ from shanmen.kit import clock, documents, ids, phones
 from shanmen.kit.crypto import Keyring
 from shanmen.kit.errors import DomainError
 from shanmen.orders.errors import (
-    NameInvalid,
     NotOnSale,
     WrongAge,
     WrongNumberOfTickets,
     WrongNumberOfVisitors,
 )
-from shanmen.orders.rules import age_problem
+from shanmen.orders.rules import age_problem, clean_name
 from shanmen.orders.schemas import PlaceOrder, TicketInput, VisitorInput
-
-MAX_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +161,3 @@ def prepare_holder(
 def document_index(keyring: Keyring, kind: str, number: str) -> int:
     """The blind index of a document: its kind belongs to it."""
     return keyring.blind_index(f"{kind}:{number}", purpose="document")
-
-
-def clean_name(name: str, *, path: str) -> str:
-    """A name as it is stored and searched: NFKC, single spaces; raises NameInvalid."""
-    if not name.isascii():
-        name = unicodedata.normalize("NFKC", name)
-    name = " ".join(name.split())
-    if not name or len(name) > MAX_NAME or not any(c.isalpha() for c in name):
-        raise NameInvalid(field=path)
-    if any(unicodedata.category(c) in {"Cc", "Cf", "Co", "Cs"} for c in name):
-        raise NameInvalid(field=path)
-    return name

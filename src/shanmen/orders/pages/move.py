@@ -1,7 +1,7 @@
-"""Giving tickets back, with the fee shown first, and moving them to another day or slot."""
+"""Moving tickets to another day or slot."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -16,13 +16,12 @@ from shanmen.inventory import queries as inventory
 from shanmen.inventory.rules import DayOffer, SlotOffer, day_offer, slot_offers
 from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
-from shanmen.orders.errors import NotRefundable, NotReschedulable
+from shanmen.orders.errors import NotReschedulable
 from shanmen.orders.pages.browse import grid, span
-from shanmen.orders.pages.common import AnyRequest, Frame, Page, frame_of, order_path
+from shanmen.orders.pages.common import ORDER, AnyRequest, Page, frame_of, order_path, ticket_ids
 from shanmen.orders.pages.order import OrderContents, TicketCard, cards, read_order
 from shanmen.orders.pages.window import Month, next_month
 from shanmen.orders.rules import Line
-from shanmen.orders.service.quote import quote_for, refund_as_quoted, ticket_quotes
 from shanmen.orders.service.reschedule import reschedule
 from shanmen.sites.access import PUBLIC
 from shanmen.sites.queries import SiteContext
@@ -30,111 +29,6 @@ from shanmen.web import i18n
 from shanmen.web.forms import Form, nest
 from shanmen.web.i18n import Locale
 from shanmen.web.render import locale_of, page, redirect
-
-ORDER = "/s/{slug:str}/orders/{number:str}/{secret:str}"
-
-
-def ticket_ids(form: Form) -> list[UUID]:
-    """The tickets that were ticked."""
-    found = []
-    values = form.get("tickets")
-    for value in values if isinstance(values, list) else []:
-        try:
-            found.append(UUID(str(value)))
-        except ValueError:
-            continue
-    return found
-
-
-# --- Giving back ---------------------------------------------------------------------------------
-
-
-def refund_page(
-    request: AnyRequest,
-    site: SiteContext,
-    frame: Frame,
-    contents: OrderContents,
-    chosen: Collection[UUID],
-    *,
-    error: DomainError | None = None,
-) -> Page:
-    """First which tickets, then what that pays: one ticket alone needs no choice."""
-    now = clock.now()
-    quotes = {quote.ticket_id: quote for quote in ticket_quotes(contents.file, now=now)}
-    possible = [key for key, quote in quotes.items() if quote.fee_fen is not None]
-    if len(possible) == 1 and not chosen:
-        chosen = possible
-    quote = quote_for(contents.file, chosen, now=now) if chosen else None
-    if chosen and quote is None and error is None:
-        error = NotRefundable()
-    locale = locale_of(request)
-    return page(
-        request,
-        "orders/refund.html",
-        status=error.status if error else 200,
-        site=frame.site,
-        base=order_path(site.slug, contents.view.number, contents.view.secret),
-        cards=[card for card in cards(contents, site, locale) if card.line.ticket_id in quotes],
-        quotes=quotes,
-        possible=possible,
-        chosen=set(chosen),
-        quote=quote,
-        form=Form.blank().with_error(error) if error else Form.blank(),
-        cache="no-store",
-    )
-
-
-@get(f"{ORDER}/refund", opt=dict(PUBLIC), include_in_schema=False)
-async def refund_form(
-    request: AnyRequest,
-    number: str,
-    secret: str,
-    site: NamedDependency[SiteContext],
-    unit: NamedDependency[Unit],
-) -> Page:
-    """Choose tickets to give back, and see what that pays."""
-    frame = await frame_of(request, site, unit)
-    contents = await unit(read_order, number=number, secret=secret, site=site)
-    chosen = ticket_ids(Form.blank(nest(request.query_params.multi_items())))
-    return refund_page(request, site, frame, contents, chosen)
-
-
-@post(f"{ORDER}/refund", opt=dict(PUBLIC), include_in_schema=False, status_code=200)
-async def refund(
-    request: AnyRequest,
-    number: str,
-    secret: str,
-    site: NamedDependency[SiteContext],
-    unit: NamedDependency[Unit],
-) -> Page:
-    """Give tickets back for what was shown."""
-    frame = await frame_of(request, site, unit)
-    contents = await unit(read_order, number=number, secret=secret, site=site)
-    form = await Form.read(request)
-    chosen = ticket_ids(form)
-    quoted = str(form.get("quoted_fen") or "")
-    try:
-        if not chosen or not quoted.isdecimal():
-            raise NotRefundable
-        refunded = await unit(
-            refund_as_quoted,
-            order_id=contents.view.id,
-            ticket_ids=chosen,
-            quoted_fen=int(quoted),
-            reason="by_buyer",
-        )
-    except DomainError as error:
-        contents = await unit(read_order, number=number, secret=secret, site=site)
-        return refund_page(request, site, frame, contents, chosen, error=error)
-    return redirect(
-        request,
-        order_path(site.slug, contents.view.number, contents.view.secret),
-        flash="orders.refund.done",
-        params={"amount": i18n.format_money(refunded.amount_fen, locale_of(request))},
-    )
-
-
-# --- Moving --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,13 +135,15 @@ async def read_move(
     while current <= last:
         fitting = [o for o in offers if o.slot.day == current and wish.fits(o)]
         kind_of_day = catalog.day_kind(contents.view.site_id, current)
-        days.append(day_offer(current, kind_of_day, fitting, today=today, days_ahead=ahead))
+        found = day_offer(current, kind_of_day, fitting, today=today, days_ahead=ahead)
+        days.append(replace(found, price_fen=None))
         current += date.resolution
     month = Month((), tuple(days), today + ahead * date.resolution)
     return MoveShop(month, tuple(o for o in offers if o.slot.day == day))
 
 
-def _slot_rows(wish: MoveWish, offers: Sequence[SlotOffer], locale: Locale) -> list[dict[str, Any]]:
+def slot_rows(wish: MoveWish, offers: Sequence[SlotOffer], locale: Locale) -> list[dict[str, Any]]:
+    """The day's slots, and why some of them cannot be chosen."""
     rows = []
     for offer in offers:
         slot = offer.slot
@@ -322,7 +218,7 @@ async def move_page(
         chosen={line.ticket_id for line in wish.lines},
         calendar=calendar,
         day=day,
-        slots=_slot_rows(wish, shop.offers, locale),
+        slots=slot_rows(wish, shop.offers, locale),
         hidden=[*tickets, ("day", day.isoformat())],
         form=form.with_error(error) if error else form,
         cache="no-store",
@@ -392,4 +288,4 @@ async def move(
     )
 
 
-routes = [refund_form, refund, move_form, move]
+routes = [move_form, move]

@@ -1,0 +1,5 @@
+"""All routes of the API of orders, and the providers' addresses."""
+
+from shanmen.orders.api import callback, changes, desk
+
+routes = [*desk.routes, *changes.routes, *callback.routes]

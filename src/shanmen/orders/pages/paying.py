@@ -1,0 +1,112 @@
+"""Paying for an order, and giving up one that is not paid."""
+
+from litestar import get, post
+from litestar.di import NamedDependency
+
+from shanmen.db.session import Unit
+from shanmen.kit.errors import DomainError
+from shanmen.orders.pages.common import ORDER, AnyRequest, Page, frame_of, order_path, providers_of
+from shanmen.orders.pages.order import order_page, read_order, situation
+from shanmen.orders.rules import State
+from shanmen.orders.service.lapse import cancel_order
+from shanmen.orders.service.start import start_payment
+from shanmen.payments.providers.base import ProviderRefused, ProviderUnavailable
+from shanmen.sites.access import PUBLIC
+from shanmen.sites.queries import SiteContext
+from shanmen.web import i18n
+from shanmen.web.render import locale_of, page, redirect
+
+
+@post(
+    f"{ORDER}/pay",
+    opt=dict(PUBLIC),
+    include_in_schema=False,
+    status_code=200,
+)
+async def pay(
+    request: AnyRequest,
+    number: str,
+    secret: str,
+    site: NamedDependency[SiteContext],
+    unit: NamedDependency[Unit],
+) -> Page:
+    """Start to pay: to the page that leads to the provider, or to the ticket when it is free."""
+    frame = await frame_of(request, site, unit)
+    contents = await unit(read_order, number=number, secret=secret, site=site)
+    view = contents.view
+    address = order_path(site.slug, view.number, view.secret)
+    providers = providers_of(request)
+    locale = locale_of(request)
+    name = i18n.localized(frame.site.name, locale)
+    try:
+        attempt = await start_payment(
+            unit,
+            providers,
+            order_id=view.id,
+            provider=providers.default.code,
+            description=i18n.t(locale, "orders.pay.description", name=name, count=view.persons),
+            return_url=f"{providers.public_url}{address}?returned=1",
+            locale=locale,
+        )
+    except (ProviderUnavailable, ProviderRefused) as error:
+        return order_page(request, site, frame, contents, error=error)
+    except DomainError as error:
+        contents = await unit(read_order, number=number, secret=secret, site=site)
+        return order_page(request, site, frame, contents, error=error)
+    return redirect(request, address if attempt is None else f"{address}/pay")
+
+
+@get(f"{ORDER}/pay", opt=dict(PUBLIC), include_in_schema=False)
+async def to_provider(
+    request: AnyRequest,
+    number: str,
+    secret: str,
+    site: NamedDependency[SiteContext],
+    unit: NamedDependency[Unit],
+) -> Page:
+    """Lead to the provider: a form may not be sent on to another site, a page may."""
+    frame = await frame_of(request, site, unit)
+    contents = await unit(read_order, number=number, secret=secret, site=site)
+    address = order_path(site.slug, contents.view.number, contents.view.secret)
+    attempt = next((p for p in contents.payments if p.status == "started" and p.pay_url), None)
+    if attempt is None or situation(contents, returned=0).state != State.HELD:
+        return redirect(request, address)
+    return page(
+        request,
+        "orders/pay.html",
+        site=frame.site,
+        order=contents.view,
+        address=address,
+        pay_url=attempt.pay_url,
+        cache="no-store",
+    )
+
+
+@post(
+    f"{ORDER}/cancel",
+    opt=dict(PUBLIC),
+    include_in_schema=False,
+    status_code=200,
+)
+async def cancel(
+    request: AnyRequest,
+    number: str,
+    secret: str,
+    site: NamedDependency[SiteContext],
+    unit: NamedDependency[Unit],
+) -> Page:
+    """Give up an order that is not paid."""
+    frame = await frame_of(request, site, unit)
+    contents = await unit(read_order, number=number, secret=secret, site=site)
+    view = contents.view
+    try:
+        await unit(cancel_order, order_id=view.id, reason="by_buyer")
+    except DomainError as error:
+        contents = await unit(read_order, number=number, secret=secret, site=site)
+        return order_page(request, site, frame, contents, error=error)
+    return redirect(
+        request, order_path(site.slug, view.number, view.secret), flash="orders.cancelled_now"
+    )
+
+
+routes = [pay, to_provider, cancel]
