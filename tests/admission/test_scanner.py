@@ -1,0 +1,100 @@
+"""The scanner page in a browser, with a scanner that types."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page
+
+from shanmen.kit import clock
+from shanmen.sites.service import staff
+from tests.admission.conftest import CHIEF, Gates
+from tests.conftest import MASTERS
+from tests.support.browser import axe_findings, chromium
+from tests.support.park import PASSWORD, PASSWORD_HASH, ZONE
+from tests.support.server import Server
+
+pytestmark = pytest.mark.e2e
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture
+async def scanner(gates: Gates, db_url: str, tmp_path: Path) -> AsyncIterator[tuple[Gates, Page]]:
+    """A guard at the east gate with a phone; tickets of `gates` are for today."""
+    await gates.unit(CHIEF)(
+        staff.create_staff,
+        login="gao",
+        name="Gao",
+        role_code="gate",
+        password_hash=PASSWORD_HASH,
+    )
+    server = Server(db_url, tmp_path / "server", MASTERS)
+    try:
+        server.start("web", "serve")
+        server.wait()
+        async with chromium() as browser:
+            page = await browser.new_page(
+                viewport={"width": 360, "height": 740}, locale="en-GB", base_url=server.url
+            )
+            await page.goto("/console/login?next=/gate")
+            await page.fill("input[name=login]", f"gao@{gates.park.code}")
+            await page.fill("input[name=password]", PASSWORD)
+            await page.click("button[type=submit]")
+            await page.goto(f"/gate/{gates.east}")
+            await page.wait_for_selector(".gate-live")
+            yield replace(gates, day=clock.today(ZONE)), page
+    finally:
+        server.stop()
+
+
+async def wedge(page: Page, text: str) -> None:
+    """Type as a scanner does: fast, into whatever has the focus, with Enter at the end."""
+    await page.keyboard.type(text, delay=1)
+    await page.keyboard.press("Enter")
+
+
+async def test_a_guards_morning(scanner: tuple[Gates, Page]) -> None:
+    gates, page = scanner
+    family = await gates.ticket("family", starts=0, ends=24)
+    # Caps lock is on, and the last button pressed still has the focus.
+    await page.focus("#keypad-button")
+    await wedge(page, family.code.lower())
+    await page.wait_for_selector(".verdict-admit")
+    assert await page.inner_text("[data-part=number]") == "3"
+    assert not await page.is_visible("#keypad")
+    await wedge(page, family.code)
+    await page.wait_for_selector(".verdict-refuse")
+    assert "All 3 persons are in" in await page.inner_text("[data-part=sentence]")
+    assert "All 3 persons are in" in await page.inner_text("#announce")
+
+    part = await gates.ticket("family", starts=0, ends=24)
+    await page.click("#part-button")
+    await wedge(page, part.code)
+    await page.click("[data-persons='2']")
+    await page.wait_for_selector(".verdict-admit")
+    assert await page.inner_text("[data-part=sentence]") == "1 may still enter"
+    await page.click("#part-button")
+
+    await page.click("#keypad-button")
+    for key in part.documents[0]:
+        await page.click(f"[data-key='{key}']")
+    await page.click("#keypad button[type=submit]")
+    await page.wait_for_selector("[data-part=number]:text-is('1')")
+    assert await page.inner_text("[data-count=entered]") == "6"
+    assert await page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+    if AXE.exists():
+        assert await axe_findings(page, AXE.read_text()) == []
+
+
+async def test_without_a_network_a_scan_is_kept(scanner: tuple[Gates, Page]) -> None:
+    gates, page = scanner
+    made = await gates.ticket(starts=0, ends=24)
+    await page.context.set_offline(True)
+    await wedge(page, made.code)
+    await page.wait_for_selector(".verdict-warn")
+    assert await page.inner_text("[data-part=word]") == "No connection"
+    assert (await gates.row(made.id)).persons_entered == 0
+    await page.context.set_offline(False)
+    await page.wait_for_selector(".verdict-admit")
+    assert (await gates.row(made.id)).persons_entered == 1
