@@ -1,6 +1,5 @@
 """A park with gates: two lanes at the east gate, one at the west gate, and tickets to try."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
@@ -155,7 +154,7 @@ class Gates:
 
 
 @pytest.fixture
-async def gates(database: Database, park: Park) -> AsyncIterator[Gates]:
+async def gates(database: Database, park: Park) -> Gates:
     unit = database.unit(park.tenant_id, actor=CHIEF)
     west = await unit(
         places.create_entrance, site_slug=park.slug, zone_id=park.zone_id,

@@ -1,5 +1,7 @@
 """Lanes, rules at the gate, and the board of a lane."""
 
+from typing import Any
+
 import pytest
 
 from shanmen.admission import queries, service
@@ -60,7 +62,11 @@ async def test_rules_have_defaults_and_bounds(gates: Gates) -> None:
     assert (policy.grace_before_minutes, policy.grace_after_minutes, policy.repeat_seconds) == (
         15, 15, 15,
     )  # fmt: skip
-    good = {"grace_before_minutes": 5, "grace_after_minutes": 30, "repeat_seconds": 0}
+    good: dict[str, Any] = {
+        "grace_before_minutes": 5,
+        "grace_after_minutes": 30,
+        "repeat_seconds": 0,
+    }
     adult = gates.park.types["adult"]
     await unit(
         service.set_policy, site_id=site, entrances={adult: [gates.park.entrance_id]}, **good
