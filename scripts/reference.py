@@ -11,8 +11,9 @@ import itertools
 import pkgutil
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -151,46 +152,44 @@ def flat(table_: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, 
             yield f"{prefix}{key}", str(value)
 
 
-def events_page(names: Iterable[str]) -> str:
-    """Every event with what it carries, by module."""
-    sections: list[str] = []
-    for name in names:
-        if name.count(".") != 2 or not name.endswith(".events"):  # noqa: PLR2004 - shanmen.<module>.events
-            continue
-        module = importlib.import_module(name)
-        facts = [
-            kind
-            for _, kind in inspect.getmembers(module, inspect.isclass)
-            if kind.__module__ == name and not kind.__name__.startswith("_")
-        ]
-        rows = [(code(kind.__name__), summary(kind), carried(kind)) for kind in facts]
-        if rows:
-            sections += [
-                f"## {name.split('.')[1]}",
-                table(("Event", "What happened", "Carries"), rows),
-            ]
+def events_page() -> str:
+    """Who hears which event, and what runs by the clock: the tables of `wiring` in words."""
+    wiring = importlib.import_module("shanmen.wiring")
+    does = {name: first_line(task, wiring) for name, task in wiring.TASKS.items()}
+    does |= {name: first_line(task, wiring) for name, _, task in wiring.SWEEPS}
+    heard = [
+        (code(event), code(task), does[task])
+        for event, tasks in wiring.SUBSCRIBERS.items()
+        for task in tasks
+    ]
     return page(
-        "Events",
-        "Facts that a module tells the others, after they are committed. They carry ids, never "
-        "personal data; who hears which is listed in `src/shanmen/wiring.py`.",
-        *sections,
+        "Events and jobs",
+        "An event is a fact that a module tells the others. The jobs that hear it are in the queue "
+        "exactly when the change was committed; they carry ids, never personal data, and are safe "
+        "to run twice. The tables are in `src/shanmen/wiring.py`.",
+        "## Events",
+        table(("Event", "Heard by", "What that does"), heard),
+        "## Each night",
+        table(
+            ("Job", "What it does", "Cron, UTC"),
+            [(code(name), does[name], code(cron)) for name, cron in wiring.NIGHTLY],
+        ),
+        "## All the time",
+        table(
+            ("Sweep", "What it does", "Again after"),
+            [(code(name), does[name], f"{seconds:g} s") for name, seconds, _ in wiring.SWEEPS],
+        ),
     )
 
 
-def summary(kind: type) -> str:
-    """First sentence of the docstring."""
-    return (inspect.getdoc(kind) or "–").split("\n\n")[0]
-
-
-def carried(kind: type) -> str:
-    """Fields of an event with their types."""
-    fields = inspect.get_annotations(kind)
-    shown = (
-        f"`{name}`: {getattr(hint, '__name__', None) or hint}"
-        for name, hint in fields.items()
-        if not str(hint).startswith("typing.ClassVar")
-    )
-    return ", ".join(shown) or "–"
+def first_line(task: Callable[..., object], wiring: ModuleType) -> str:
+    """What the use case says of itself that a line of `wiring` calls."""
+    found: object = wiring
+    for name in task.__code__.co_names:
+        found = getattr(found, name, None) or getattr(wiring, name, found)
+        if inspect.isfunction(found):
+            break
+    return (inspect.getdoc(found) or "").partition("\n")[0]
 
 
 def pages() -> dict[str, str]:
@@ -199,7 +198,7 @@ def pages() -> dict[str, str]:
     written = {
         "settings.md": settings_page(),
         "errors.md": errors_page(),
-        "events.md": events_page(names),
+        "events.md": events_page(),
     }
     if "shanmen.cli" in names:
         root = importlib.import_module("shanmen.cli").main
