@@ -25,6 +25,7 @@ from shanmen.catalog.rules import (
     TicketTypeInfo,
 )
 from shanmen.catalog.rules import PriceRule as Price
+from shanmen.db.pipeline import Statement
 from shanmen.db.session import Session
 from shanmen.kit.days import DayKind
 
@@ -40,6 +41,11 @@ async def current_catalog(session: Session) -> Catalog:
     """
     version = await session.scalar(VERSION, {"tenant": session.tenant_id})
     return await catalog_at(session, version or 0)
+
+
+def version_statement(tenant_id: int) -> Statement:
+    """Read the catalog's version among other statements; no row is version 0."""
+    return Statement("SELECT version FROM catalog_version WHERE tenant_id = %s", (tenant_id,))
 
 
 async def catalog_at(session: Session, version: int) -> Catalog:

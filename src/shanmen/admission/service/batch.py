@@ -26,7 +26,7 @@ from shanmen.admission.service.lane_rows import (
     policies,
     policies_statement,
 )
-from shanmen.catalog.queries import current_catalog
+from shanmen.catalog.queries import catalog_at, version_statement
 from shanmen.db.pipeline import run
 from shanmen.db.session import Session
 from shanmen.kit import clock
@@ -121,9 +121,12 @@ async def _lock_and_read(
             lanes_statement(tenant, {scan.lane_id for scan in scans}),
             policies_statement(tenant),
             places_statement(tenant),
+            version_statement(tenant),
         ],
     )
+    catalog = await catalog_at(session, rows[8][0][0] if rows[8] else 0)
     book = Book(
+        types=catalog.types,
         now=now,
         keyring=session.keyring,
         tickets=gate.tickets(rows[0]),
@@ -159,12 +162,11 @@ async def _views(
     """Views of new scans from the book; of old ones too, if it holds their tickets."""
     missing = [s for s in known if s.ticket_id is not None and s.ticket_id not in book.tickets]
     absent = {scan.id for scan in missing}
-    catalog = await current_catalog(session)
     from_book = records.Known(
         tickets=book.tickets,
         holders=book.holders,
         places=book.places,
-        types=catalog.types,
+        types=book.types,
         keyring=session.keyring,
     )
     views = [from_book.view(scan) for scan in [*known, *fresh] if scan.id not in absent]

@@ -27,6 +27,7 @@ from shanmen.admission.rules import (
 )
 from shanmen.admission.schemas import ScanRequest
 from shanmen.admission.service.lane_rows import LaneRow, PolicyRow
+from shanmen.catalog.rules import TicketTypeInfo
 from shanmen.kit.crypto import Keyring
 from shanmen.kit.errors import DomainError
 from shanmen.sites.places import Place
@@ -51,8 +52,10 @@ class Book:
     by_document: Mapping[int, list[Candidate]]
     by_number: Mapping[tuple[str, int], UUID]
     documents_admitted: dict[int, datetime]
+    types: Mapping[UUID, TicketTypeInfo]
     facts: dict[UUID, TicketFacts] = field(default_factory=dict)
     uses: list[Use] = field(default_factory=list)
+    gates: dict[tuple[UUID, str], GateState] = field(default_factory=dict)
 
     def decide(self, scan: ScanRequest, presented: Presented) -> ScanRecord | DomainError:
         """Decide one scan; the error is for a request that cannot be a scan at all."""
@@ -72,6 +75,12 @@ class Book:
 
     def _gate(self, lane: LaneRow, place: Place, scan: ScanRequest) -> GateState:
         direction = (scan.direction or "in") if lane.direction == "both" else lane.direction
+        known = self.gates.get((lane.id, direction))
+        if known is None:
+            known = self.gates[lane.id, direction] = self._gate_of(lane, place, direction)
+        return known
+
+    def _gate_of(self, lane: LaneRow, place: Place, direction: str) -> GateState:
         neighbours = [p for p in self.places.values() if p.site_id == place.site_id]
         return GateState(
             now=self.now,
