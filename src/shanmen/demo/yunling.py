@@ -116,7 +116,7 @@ KINDS = (
         TicketTypeSpec(
             name=LocalText(zh="学生票", en="Student"),
             description=LocalText(
-                zh="全日制学生，入园时出示学生证。", en="Full-time students; show the card at the gate."
+                zh="全日制学生，入园时出示学生证。", en="Full-time students, with their card."
             ),
             audience="student",
             min_age=16,
