@@ -20,7 +20,6 @@ async def desk(database: Database, park: Park) -> Desk:
     """A desk with an order in every state; the auditor agrees before the test and after it."""
     desk = Desk(database, park)
     ticket = park.ticket
-    await desk.place(park.order(ticket("bundle"), ticket("family")))
     await desk.unit(cancel_order, order_id=(await desk.place(park.order(ticket()))).id)
     late = await desk.place(park.order(ticket()))
     attempt = await desk.attempt(late)
@@ -34,6 +33,7 @@ async def desk(database: Database, park: Park) -> Desk:
     moved = await desk.place(park.order(ticket()))
     await desk.pay(moved)
     await desk.unit(reschedule, order_id=moved.id, slot_id=park.slots[1])
+    await desk.place(park.order(ticket("bundle"), ticket("family")))
     assert await desk.unit(differences) == []
     return desk
 
