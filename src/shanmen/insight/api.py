@@ -1,6 +1,5 @@
 """The API of the day's figures and of past days."""
 
-from datetime import date
 from typing import Annotated, Any
 
 from litestar import Request, get
@@ -11,12 +10,15 @@ from shanmen.db.session import Unit
 from shanmen.insight.errors import DaysBackwards, TooManyDays
 from shanmen.insight.live import boards_of
 from shanmen.insight.queries.days import days_figures
-from shanmen.insight.schemas import DaysFigures, TodayFigures
+from shanmen.insight.rules import read_range
+from shanmen.insight.schemas import DaysFigures, Range, TodayFigures
+from shanmen.kit import clock
 from shanmen.sites import queries as sites
 from shanmen.sites.access import requires
 from shanmen.sites.errors import SiteUnknown
 from shanmen.sites.queries import ApiCaller
 from shanmen.sites.schemas import problems
+from shanmen.web.forms import Form, FormInvalid
 
 AnyRequest = Request[Any, Any, Any]
 READ = [requires("insight.read")]
@@ -50,28 +52,38 @@ async def read_today(
     guards=READ,
     tags=TAGS,
     summary="Read past days of a site",
-    responses=problems(SiteUnknown, DaysBackwards, TooManyDays),
+    responses=problems(SiteUnknown, DaysBackwards, TooManyDays, FormInvalid),
 )
 async def read_days(
     slug: FromPath[str],
     unit: NamedDependency[Unit],
     first: Annotated[
-        date, QueryParameter(name="from", description="The first day, by the site's calendar.")
-    ],
-    last: Annotated[
-        date,
+        str | None,
         QueryParameter(
-            name="to", description="The last day; at most 92 days are answered at once."
+            name="from",
+            format="date",
+            description="The first day, by the site's calendar; else 29 days before the last.",
         ),
-    ],
+    ] = None,
+    last: Annotated[
+        str | None,
+        QueryParameter(
+            name="to",
+            format="date",
+            description="The last day, else yesterday; at most 92 days are answered at once.",
+        ),
+    ] = None,
 ) -> DaysFigures:
     """One entry a day, also for days on which nothing happened, and their sums.
 
     `visit_sold` and `visit_refunded` count by the day of the visit, `taken_fen` and `refunded_fen`
     by the day on which the money moved. The present day may be asked for and is not complete.
     """
+    # Read like the page's form, so that a problem names the parameter and not our own word for it.
+    asked = Form.blank({"from": first, "to": last}).into(Range)
     site = await unit(sites.site, slug=slug)
-    return await unit(days_figures, site_id=site.id, first=first, last=last)
+    since, until = read_range(asked, clock.today(site.timezone))
+    return await unit(days_figures, site_id=site.id, first=since, last=until)
 
 
 routes = [read_today, read_days]

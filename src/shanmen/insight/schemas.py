@@ -151,6 +151,13 @@ class TodayFigures(Struct, frozen=True, kw_only=True):
     ahead: Annotated[list[PoolAhead], Meta(description="The next 14 days.")]
 
 
+class Range(Struct, frozen=True, kw_only=True, rename={"first": "from", "last": "to"}):
+    """The days that somebody asks for; what is left out is up to `rules.read_range`."""
+
+    first: date | None = None
+    last: date | None = None
+
+
 class DayFigures(Struct, frozen=True, kw_only=True):
     """One day of a site, looked back on."""
 

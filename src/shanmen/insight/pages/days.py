@@ -14,7 +14,8 @@ from litestar.di import NamedDependency
 from shanmen.db.session import Unit
 from shanmen.insight.pages.today import READ, site_cookies, site_tabs
 from shanmen.insight.queries.days import days_figures
-from shanmen.insight.schemas import DaysFigures
+from shanmen.insight.rules import read_range
+from shanmen.insight.schemas import DaysFigures, Range
 from shanmen.kit import clock
 from shanmen.kit.days import holiday_name
 from shanmen.kit.errors import DomainError
@@ -31,31 +32,8 @@ Page = Response[bytes]
 
 PATH: Final = "/console/days"
 RANGES: Final = (("week", 7), ("month", 30), ("quarter", 90))
-USUAL_DAYS: Final = 30
 BOM: Final = "\ufeff"
 """Spreadsheets take a file for UTF-8 only when it begins so."""
-
-
-class RangeForm(msgspec.Struct, kw_only=True, rename={"first": "from", "last": "to"}):
-    """The days to look at."""
-
-    first: date | None = None
-    last: date | None = None
-
-
-def usual_range(first: date | None, last: date | None, today: date) -> tuple[date, date]:
-    """The days that were asked for; where one end is open, 30 days up to yesterday."""
-    if last is None:
-        last = today - timedelta(days=1)
-        if first is not None:
-            last = max(first, min(last, _after(first, USUAL_DAYS - 1)))
-    return first or _after(last, 1 - USUAL_DAYS), last
-
-
-def read_range(form: Form, site: SiteContext) -> tuple[date, date]:
-    """The days of a form; raises FormInvalid for what is not a date."""
-    wish = form.into(RangeForm)
-    return usual_range(wish.first, wish.last, clock.today(site.timezone))
 
 
 @get(PATH, guards=READ, include_in_schema=False)
@@ -70,9 +48,9 @@ async def days_page(
     today = clock.today(site.timezone)
     form = Form.blank(dict(request.query_params.items()))
     status, found = 200, None
-    first, last = usual_range(None, None, today)
+    first, last = read_range(Range(), today)
     try:
-        first, last = read_range(form, site)
+        first, last = read_range(form.into(Range), today)
         form = Form.blank({"from": first.isoformat(), "to": last.isoformat()})
         found = await unit(days_figures, site_id=site.site_id, first=first, last=last)
     except DomainError as error:
@@ -103,11 +81,12 @@ async def days_csv(
     site = current_site(request, staff)
     if site is None:
         raise SiteUnknown
-    first, last = read_range(Form.blank(dict(request.query_params.items())), site)
+    form = Form.blank(dict(request.query_params.items()))
+    first, last = read_range(form.into(Range), clock.today(site.timezone))
     found = await unit(days_figures, site_id=site.site_id, first=first, last=last)
     return Response(
         write_csv(found, locale_of(request)).encode(),
-        media_type="text/csv; charset=utf-8",
+        media_type="text/csv",
         headers={
             "content-disposition": f'attachment; filename="{site.slug}-{first}-{last}.csv"',
             "cache-control": "no-store",
@@ -146,14 +125,6 @@ def chart(found: DaysFigures, locale: Locale) -> str:
             "refunded": [-one.refunded_fen / 100 for one in found.days],
         }
     ).decode()
-
-
-def _after(day: date, days: int) -> date:
-    """A day some days later or earlier; at the ends of the calendar, the day itself."""
-    try:
-        return day + timedelta(days=days)
-    except OverflowError:
-        return day
 
 
 def _label(day: date, locale: Locale) -> str:

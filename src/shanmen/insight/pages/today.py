@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -106,7 +106,7 @@ async def events(
     *,
     seconds: float = STREAM_SECONDS,
     heartbeat: float = HEARTBEAT_SECONDS,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Everything once, then what changes; a comment now and then when nothing does."""
     yield f"retry: {RECONNECT_MS}\n\n".encode()
     ends = asyncio.get_running_loop().time() + seconds
