@@ -40,6 +40,7 @@ from shanmen.payments.registry import Providers
 from shanmen.sites import api as sites_api
 from shanmen.sites.access import DEPENDENCIES, PUBLIC, NavEntry, login_address, navigation
 from shanmen.sites.pages import routes as sites_pages
+from shanmen.sites.repeats import Repeated, RepeatsMiddleware, describe_keys, send_again
 from shanmen.web.plugin import WebConfig, WebPlugin
 from shanmen.web.render import page
 
@@ -144,7 +145,7 @@ def create_app(
             login=login_address,
         )
     )
-    return Litestar(
+    app = Litestar(
         route_handlers=[healthz, api_docs, *ROUTES],
         plugins=[web],
         dependencies=dict(DEPENDENCIES),
@@ -161,9 +162,13 @@ def create_app(
         openapi_config=openapi_config(),
         request_max_body_size=MAX_BODY_BYTES,
         response_cache_config=ResponseCacheConfig(default_expiration=None),
+        middleware=[RepeatsMiddleware],
+        exception_handlers={Repeated: send_again},
         logging_config=None,
         debug=debug,
     )
+    describe_keys(app.openapi_schema)
+    return app
 
 
 def open_database(settings: Settings, masters: MasterKeys) -> Database:

@@ -170,6 +170,8 @@ class Unit:
     database: Database
     tenant_id: int | None
     actor: Actor
+    begin: Callable[[Session], Awaitable[None]] | None = None
+    """Runs first in each transaction."""
 
     async def __call__(
         self,
@@ -182,6 +184,8 @@ class Unit:
         while True:
             try:
                 async with self.database.transaction(self.tenant_id, actor=self.actor) as session:
+                    if self.begin is not None:
+                        await self.begin(session)
                     return await work(session, *args, **kwargs)
             except (DBAPIError, psycopg.Error) as error:
                 cause = error.orig if isinstance(error, DBAPIError) else error

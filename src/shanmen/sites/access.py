@@ -24,6 +24,7 @@ from shanmen.sites import errors, queries
 from shanmen.sites.cache import Remembered
 from shanmen.sites.passwords import Passwords
 from shanmen.sites.queries import ApiCaller, SignedIn, SiteContext
+from shanmen.sites.repeats import expect_repeats
 from shanmen.sites.rules import PERMISSIONS
 from shanmen.sites.service import apikeys, auth
 from shanmen.web.render import NavItem, web_of
@@ -244,7 +245,9 @@ async def provide_unit(request: Request[Any, Any, Any]) -> Unit:
         site = await provide_site(request)
         return database.unit(site.tenant_id, actor=Actor("visitor", ip=ip))
     caller = await _caller(request)
-    return database.unit(caller.tenant_id, actor=actor_of(caller, ip=ip))
+    unit = database.unit(caller.tenant_id, actor=actor_of(caller, ip=ip))
+    repeat = await expect_repeats(request, caller, database)
+    return unit if repeat is None else replace(unit, begin=repeat.begin)
 
 
 DEPENDENCIES: Final[dict[str, Provide]] = {

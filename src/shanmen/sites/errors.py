@@ -209,3 +209,10 @@ class PasswordsDiffer(DomainError):
 
     code = "sites.passwords_differ"
     status = 422
+
+
+class AnswerLost(DomainError):
+    """The change was made under this key, and its answer could not be kept; look it up."""
+
+    code = "sites.answer_lost"
+    status = 409

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
 
 from shanmen.db.idempotency import key_digest, once, request_digest
 from shanmen.db.session import Session
@@ -23,8 +23,8 @@ SEES_ALL_CHANNELS: Final = "insight.read"
 
 RequiredKey = Annotated[
     str,
-    Parameter(
-        header="Idempotency-Key",
+    HeaderParameter(
+        name="Idempotency-Key",
         min_length=1,
         max_length=255,
         description="Your own id of this request. A repetition with the same key and body gets "
@@ -33,8 +33,8 @@ RequiredKey = Annotated[
 ]
 OptionalKey = Annotated[
     str | None,
-    Parameter(
-        header="Idempotency-Key",
+    HeaderParameter(
+        name="Idempotency-Key",
         max_length=255,
         required=False,
         description="Your own id of this request; a repetition gets the first answer.",

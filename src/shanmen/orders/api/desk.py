@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, Parameter, QueryParameter
 
 from shanmen.db.idempotency import key_digest, request_digest
 from shanmen.db.session import Session, Unit
@@ -171,24 +171,24 @@ Text = Annotated[str, Parameter(required=False, max_length=300)]
 async def search(
     unit: NamedDependency[Unit],
     caller: NamedDependency[ApiCaller],
-    number: Annotated[Text, Parameter(description="The order's or a ticket's number")] = "",
-    phone: Annotated[Text, Parameter(description="The buyer's telephone number")] = "",
-    document: Annotated[Text, Parameter(description="A visitor's document number")] = "",
-    name: Annotated[Text, Parameter(description="A visitor's name in full")] = "",
-    ticket: Annotated[Text, Parameter(description="A ticket's id, or what its QR code says")] = "",
-    status: Annotated[Text, Parameter(description="Such as held, issued, refunded")] = "",
+    number: Annotated[Text, QueryParameter(description="The order's or a ticket's number")] = "",
+    phone: Annotated[Text, QueryParameter(description="The buyer's telephone number")] = "",
+    document: Annotated[Text, QueryParameter(description="A visitor's document number")] = "",
+    name: Annotated[Text, QueryParameter(description="A visitor's name in full")] = "",
+    ticket: Annotated[Text, QueryParameter(description="A ticket's id, or what its QR code says")] = "",
+    status: Annotated[Text, QueryParameter(description="Such as held, issued, refunded")] = "",
     of_site: Annotated[
         str,
-        Parameter(
-            query="site",
+        QueryParameter(
+            name="site",
             required=False,
             max_length=40,
             description="The site's part of the address",
         ),
     ] = "",
-    visit_day: date | None = None,
-    after: Annotated[Text, Parameter(description="`next` of the answer before")] = "",
-    limit: Annotated[int, Parameter(ge=1, le=100)] = 50,
+    visit_day: FromQuery[date | None] = None,
+    after: Annotated[Text, QueryParameter(description="`next` of the answer before")] = "",
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 50,
 ) -> OrderList:
     """Orders by number, telephone, document, name or ticket; or the latest, by state and day.
 
