@@ -52,8 +52,7 @@ async def test_a_new_type_gets_the_next_number_and_is_audited(unit: Unit, park: 
     assert catalog.types[made.id] == made
     [(action, old, new)] = await unit(audit, made.id)
     assert action == "catalog.ticket_type_created"
-    assert old is None
-    assert new["name"] == {"zh-CN": "学生票", "en": "Student"}
+    assert (old, new["name"]) == (None, {"zh-CN": "学生票", "en": "Student"})
 
 
 async def test_every_column_comes_back_as_it_was_said(unit: Unit, park: Park):
@@ -100,6 +99,25 @@ async def test_an_edit_notes_only_what_changed(unit: Unit, park: Park):
     )
 
 
+async def test_selling_further_ahead_asks_for_slots_at_once(unit: Unit, park: Park):
+    made = await unit(service.create_ticket_type, site_id=park.site_id, spec=SPEC)
+    for days_ahead, jobs in ((20, 0), (60, 1)):
+        spec = structs.replace(SPEC, days_ahead=days_ahead)
+        await unit(service.edit_ticket_type, ticket_type_id=made.id, spec=spec)
+        assert await unit(waiting_jobs, task="inventory.extend_slots") == jobs
+
+
+async def waiting_jobs(session: Session, *, task: str) -> int:
+    found = await session.scalar(
+        text(
+            "SELECT count(*) FROM procrastinate_jobs "
+            "WHERE task_name = :task AND args->>'tenant_id' = :tenant"
+        ),
+        {"task": task, "tenant": str(session.tenant_id)},
+    )
+    return int(found or 0)
+
+
 async def test_an_edit_over_somebody_elses_is_refused(unit: Unit, park: Park):
     made = await unit(service.create_ticket_type, site_id=park.site_id, spec=SPEC)
     await unit(service.set_prices, ticket_type_id=made.id, prices=[PriceSpec(amount_fen=1)])
@@ -114,7 +132,7 @@ async def test_an_edit_over_somebody_elses_is_refused(unit: Unit, park: Park):
 
 
 async def test_bad_input_changes_nothing_at_all(unit: Unit, park: Park):
-    before = await unit(version)
+    before: int = await unit(version)
     with pytest.raises(errors.ZoneUnknown) as refused:
         await unit(
             service.create_ticket_type, site_id=park.site_id, spec=structs.replace(SPEC, zones=[5])

@@ -70,9 +70,7 @@ async def test_a_product_is_made_step_by_step(console: Console, stand: Stand):
     saved = await console.post(prices, {"prices-0-amount": "60.50", "do": "save", **days})
     assert saved.status_code == 303, saved.text
     [info] = [
-        t
-        for t in (await stand.unit(current_catalog)).types.values()
-        if t.name["zh-CN"] == "老人票"
+        t for t in (await stand.unit(current_catalog)).types.values() if t.name["zh-CN"] == "老人票"
     ]
     assert (info.min_age, info.rotating, info.second_factor) == (60, True, False)
     assert info.channels == {"web", "window"}

@@ -29,6 +29,7 @@ from shanmen.catalog.schemas import (
     refuse_first,
     ticket_type_problems,
 )
+from shanmen.db import outbox
 from shanmen.db.session import Session
 from shanmen.kit import clock, ids
 from shanmen.sites import queries as sites
@@ -107,6 +108,9 @@ async def edit_ticket_type(
     for name, value in _columns(spec).items():
         setattr(row, name, value)
     await session.flush()
+    if spec.days_ahead > before.days_ahead:
+        # Slots exist as far ahead as tickets are sold; the nightly run would come too late.
+        await outbox.defer(session, outbox.Job("inventory.extend_slots"))
     return await _changed(session, "catalog.ticket_type_changed", before)
 
 

@@ -51,6 +51,8 @@ class MonthDay:
     kind: DayKind
     name: Mapping[str, str]
     figures: PoolDay | None
+    hidden: bool = False
+    """Past, and nothing was there: a week of such days is left out."""
 
     @property
     def tone(self) -> str:
@@ -84,13 +86,15 @@ async def month_of(session: Session, *, site: SiteContext, first: date) -> list[
     )
     catalog = await current_catalog(session)
     special = await special_days(session, site_id=site.site_id, first=first, last=last)
+    today = clock.today(site.timezone)
 
     def day(pool: PoolView, when: date) -> MonthDay | None:
         if when.month != first.month:
             return None
         name = special[when].name if when in special else {}
         kind = catalog.day_kind(site.site_id, when)
-        return MonthDay(when, kind, name, figures.get((pool.id, when)))
+        found = figures.get((pool.id, when))
+        return MonthDay(when, kind, name, found, hidden=found is None and when < today)
 
     weeks = WEEKS.monthdatescalendar(first.year, first.month)
     return [
