@@ -36,3 +36,7 @@ class Keyrings:
             key = unwrap_key(wrapped, keys=self.masters, tenant_id=tenant_id)
             ring = self._open[tenant_id] = Keyring(key, cipher=self.cipher)
         return ring
+
+    def opened(self, tenant_id: int) -> Keyring:
+        """The keyring of a tenant that this process has served; raises LookupError."""
+        return self._open[tenant_id]

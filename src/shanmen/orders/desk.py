@@ -12,9 +12,11 @@ from shanmen.db.session import Actor, Database
 from shanmen.kit import ids
 from shanmen.kit.coalesce import Coalescer
 from shanmen.kit.errors import DomainError
-from shanmen.orders.schemas import Placed, PlaceOrder
+from shanmen.orders.schemas import OrderView, Placed, PlaceOrder
 from shanmen.orders.service.pay import Heard, settle
-from shanmen.orders.service.place import Outcome, place_orders
+from shanmen.orders.service.place import Outcome, place_and_tell
+from shanmen.orders.service.shown import new_order_view
+from shanmen.orders.service.write import Granted
 
 SETTLER = Actor("provider", label="callback")
 
@@ -33,7 +35,7 @@ class OrderDesk:
     ) -> None:
         self._database = database
         self._hold_seconds = int(hold.total_seconds())
-        self.placing: Coalescer[int, PlaceOrder, Outcome] = Coalescer(
+        self.placing: Coalescer[int, PlaceOrder, tuple[Outcome, Granted | None]] = Coalescer(
             self._place, max_batch=max_batch, max_queue=max_queue
         )
         self.settling: Coalescer[int, Heard, str] = Coalescer(
@@ -46,16 +48,32 @@ class OrderDesk:
         Raises:
             Overloaded: too many requests are waiting.
         """
+        placed, _ = await self._submit(tenant_id, request)
+        return placed
+
+    async def place_and_show(
+        self, tenant_id: int, request: PlaceOrder
+    ) -> tuple[Placed, OrderView | None]:
+        """As `place`, with the whole order where it is new.
+
+        It is made of what was written, because reading it back would cost more than placing it.
+        """
+        placed, granted = await self._submit(tenant_id, request)
+        if granted is None:
+            return placed, None
+        return placed, new_order_view(granted, self._database.keyrings.opened(tenant_id))
+
+    async def _submit(self, tenant_id: int, request: PlaceOrder) -> tuple[Placed, Granted | None]:
         if request.key_hash is None:
             own = key_digest("orders.place", "", ids.token(16))
             request = PlaceOrder(
                 request.site_id, request.timezone, request.channel, request.order, own, own,
                 request.placed_by,
             )  # fmt: skip
-        outcome = await self.placing.submit(tenant_id, request)
+        outcome, granted = await self.placing.submit(tenant_id, request)
         if isinstance(outcome, DomainError):
             raise outcome
-        return outcome
+        return outcome, granted
 
     async def settle(self, tenant_id: int, heard: Heard) -> str:
         """Act on a verified payment notice; returns what was made of it."""
@@ -66,9 +84,17 @@ class OrderDesk:
         await self.placing.close()
         await self.settling.close()
 
-    async def _place(self, tenant_id: int, requests: list[PlaceOrder]) -> list[Outcome]:
+    async def _place(
+        self, tenant_id: int, requests: list[PlaceOrder]
+    ) -> list[tuple[Outcome, Granted | None]]:
         unit = self._database.unit(tenant_id)
-        return await unit(place_orders, requests=requests, hold_seconds=self._hold_seconds)
+        outcomes, granted = await unit(
+            place_and_tell, requests=requests, hold_seconds=self._hold_seconds
+        )
+        return [
+            (outcome, granted.get(outcome.id) if isinstance(outcome, Placed) else None)
+            for outcome in outcomes
+        ]
 
     async def _settle(self, tenant_id: int, notices: list[Heard]) -> list[str]:
         return await self._database.unit(tenant_id, actor=SETTLER)(settle, notices=notices)

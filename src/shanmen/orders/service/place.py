@@ -9,6 +9,7 @@ but the memory of its answer.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from uuid import UUID
 
 import msgspec
 
@@ -93,7 +94,9 @@ class Batch:
             persons=sum(line.party_size for line in lines),
             hold_expires_at=self.now + timedelta(seconds=self.hold_seconds),
         )
-        self.granted.append(Granted(prepared, placed, lines, min(x.visit_day for x in lines)))
+        self.granted.append(
+            Granted(prepared, placed, lines, min(x.visit_day for x in lines), self.now)
+        )
         return placed
 
     def _visit(
@@ -140,7 +143,19 @@ async def place_orders(
     A refused request leaves its neighbours alone. The caller commits before it answers anybody.
     Prices are those at the start of the transaction.
     """
+    outcomes, _ = await place_and_tell(session, requests=requests, hold_seconds=hold_seconds)
+    return outcomes
+
+
+async def place_and_tell(
+    session: Session, *, requests: Sequence[PlaceOrder], hold_seconds: int
+) -> tuple[list[Outcome], dict[UUID, Granted]]:
+    """As `place_orders`; and everything about the orders that are new, by their ids.
+
+    An order that is known from an earlier transaction by its key is not among them.
+    """
     catalog = await current_catalog(session)
+    granted: list[Granted] = []
     outcomes: dict[int, Outcome] = {}
     prepared: list[tuple[int, Prepared]] = []
     for index, request in enumerate(requests):
@@ -159,7 +174,8 @@ async def place_orders(
         for index, request_ready in ready:
             outcomes[index] = batch.decide(request_ready)
         await _write(session, batch)
-    return [outcomes[index] for index in range(len(requests))]
+        granted = batch.granted
+    return [outcomes[index] for index in range(len(requests))], {g.placed.id: g for g in granted}
 
 
 async def _open(

@@ -34,6 +34,8 @@ class Granted:
     placed: Placed
     lines: list[Line]
     visit_day: date
+    at: datetime
+    """When it was placed."""
 
 
 def insert_statements(
