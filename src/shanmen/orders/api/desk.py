@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, Parameter, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from shanmen.db.idempotency import key_digest, request_digest
 from shanmen.db.session import Session, Unit
@@ -22,6 +22,7 @@ from shanmen.orders.api.common import (
     RequiredKey,
     order_out,
     public_url,
+    shown,
 )
 from shanmen.orders.desk import OrderDesk
 from shanmen.orders.queries import OrderFilter, OrderPage, search_orders
@@ -34,7 +35,7 @@ from shanmen.orders.schemas import (
 )
 from shanmen.sites import errors as site_errors
 from shanmen.sites import queries as sites
-from shanmen.sites.access import requires
+from shanmen.sites.access import access_of, requires
 from shanmen.sites.queries import ApiCaller, SiteContext
 from shanmen.sites.schemas import problems
 
@@ -64,12 +65,15 @@ PLACE_ERRORS = (
 )
 
 
-async def site_at(session: Session, *, slug: str) -> SiteContext:
-    """One of the tenant's sites; raises SiteUnknown."""
-    for site in await sites.site_contexts(session):
-        if site.slug == slug:
-            return site
-    raise site_errors.SiteUnknown(field="slug")
+async def site_of_caller(request: AnyRequest, slug: str, caller: ApiCaller) -> SiteContext:
+    """One of the caller's own sites; raises SiteUnknown."""
+    try:
+        site = await access_of(request).site(slug)
+    except site_errors.SiteUnknown:
+        site = None
+    if site is None or site.tenant_id != caller.tenant_id:
+        raise site_errors.SiteUnknown(field="slug")
+    return site
 
 
 @post(
@@ -92,9 +96,9 @@ async def place(
     The order is of the key's channel. It is then paid (`…/payments`), or confirmed by a channel
     that has taken the money itself (`…/confirm`); its tickets are issued in the same moment.
     """
-    site = await unit(site_at, slug=slug)
+    site = await site_of_caller(request, slug, caller)
     desk: OrderDesk = request.app.state.orders
-    placed = await desk.place(
+    placed, new = await desk.place_and_show(
         caller.tenant_id,
         PlaceOrder(
             site_id=site.site_id,
@@ -106,9 +110,10 @@ async def place(
             placed_by=caller.label,
         ),
     )
-    return await unit(
-        order_out, number=placed.number, caller=caller, public_url=public_url(request)
-    )
+    url = public_url(request)
+    if new is not None:
+        return shown(new, slug=site.slug, public_url=url)
+    return await unit(order_out, number=placed.number, caller=caller, public_url=url)
 
 
 @get(
@@ -158,9 +163,6 @@ async def find(
     )  # fmt: skip
 
 
-Text = Annotated[str, Parameter(required=False, max_length=300)]
-
-
 @get(
     "/api/v1/orders",
     guards=[requires("orders.read")],
@@ -171,24 +173,35 @@ Text = Annotated[str, Parameter(required=False, max_length=300)]
 async def search(
     unit: NamedDependency[Unit],
     caller: NamedDependency[ApiCaller],
-    number: Annotated[Text, QueryParameter(description="The order's or a ticket's number")] = "",
-    phone: Annotated[Text, QueryParameter(description="The buyer's telephone number")] = "",
-    document: Annotated[Text, QueryParameter(description="A visitor's document number")] = "",
-    name: Annotated[Text, QueryParameter(description="A visitor's name in full")] = "",
-    ticket: Annotated[Text, QueryParameter(description="A ticket's id, or what its QR code says")] = "",
-    status: Annotated[Text, QueryParameter(description="Such as held, issued, refunded")] = "",
+    number: Annotated[
+        str, QueryParameter(max_length=300, description="The order's or a ticket's number")
+    ] = "",
+    phone: Annotated[
+        str, QueryParameter(max_length=300, description="The buyer's telephone number")
+    ] = "",
+    document: Annotated[
+        str, QueryParameter(max_length=300, description="A visitor's document number")
+    ] = "",
+    name: Annotated[
+        str, QueryParameter(max_length=300, description="A visitor's name in full")
+    ] = "",
+    ticket: Annotated[
+        str, QueryParameter(max_length=300, description="A ticket's id, or what its QR code says")
+    ] = "",
+    status: Annotated[
+        str, QueryParameter(max_length=32, description="Such as held, issued, refunded")
+    ] = "",
     of_site: Annotated[
         str,
-        QueryParameter(
-            name="site",
-            required=False,
-            max_length=40,
-            description="The site's part of the address",
-        ),
+        QueryParameter(name="site", max_length=40, description="The site's part of the address"),
     ] = "",
-    visit_day: FromQuery[date | None] = None,
-    after: Annotated[Text, QueryParameter(description="`next` of the answer before")] = "",
-    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 50,
+    visit_day: Annotated[
+        date | None, QueryParameter(description="Day of the visit, as 2026-05-01")
+    ] = None,
+    after: Annotated[
+        str, QueryParameter(max_length=100, description="`next` of the answer before")
+    ] = "",
+    limit: Annotated[int, QueryParameter(ge=1, le=100, description="Orders of an answer")] = 50,
 ) -> OrderList:
     """Orders by number, telephone, document, name or ticket; or the latest, by state and day.
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from shanmen.db.session import Session, Unit
 from shanmen.kit import clock
@@ -250,7 +251,7 @@ def detail_page(
 @get("/console/orders/{order_id:uuid}", guards=READ, include_in_schema=False)
 async def order_detail(
     request: AnyRequest,
-    order_id: UUID,
+    order_id: FromPath[UUID],
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
 ) -> Page:
@@ -278,7 +279,7 @@ async def refused(
 )  # fmt: skip
 async def reveal(
     request: AnyRequest,
-    order_id: UUID,
+    order_id: FromPath[UUID],
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
 ) -> Page:
@@ -298,7 +299,7 @@ async def reveal(
 )
 async def link(
     request: AnyRequest,
-    order_id: UUID,
+    order_id: FromPath[UUID],
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
 ) -> Page:
@@ -317,7 +318,7 @@ async def link(
 )  # fmt: skip
 async def cancel(
     request: AnyRequest,
-    order_id: UUID,
+    order_id: FromPath[UUID],
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
 ) -> Page:

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 from msgspec import Meta
 
 from shanmen.db.session import Unit
@@ -47,7 +48,7 @@ class RefundForm(msgspec.Struct, kw_only=True):
 )  # fmt: skip
 async def refund(
     request: AnyRequest,
-    order_id: UUID,
+    order_id: FromPath[UUID],
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
 ) -> Page:
@@ -129,7 +130,7 @@ async def move_page(
 @get("/console/orders/{order_id:uuid}/reschedule", guards=CHANGE, include_in_schema=False)
 async def move_form(
     request: AnyRequest,
-    order_id: UUID,
+    order_id: FromPath[UUID],
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
 ) -> Page:
@@ -145,7 +146,7 @@ async def move_form(
 )  # fmt: skip
 async def move(
     request: AnyRequest,
-    order_id: UUID,
+    order_id: FromPath[UUID],
     unit: NamedDependency[Unit],
     staff: NamedDependency[SignedIn],
 ) -> Page:

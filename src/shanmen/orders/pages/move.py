@@ -9,6 +9,7 @@ from uuid import UUID
 
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from shanmen.catalog.rules import TicketTypeInfo
 from shanmen.db.session import Session, Unit
@@ -241,8 +242,8 @@ def _month(value: object, day: date, today: date) -> date:
 @get(f"{ORDER}/reschedule", opt=dict(PUBLIC), include_in_schema=False)
 async def move_form(
     request: AnyRequest,
-    number: str,
-    secret: str,
+    number: FromPath[str],
+    secret: FromPath[str],
     site: NamedDependency[SiteContext],
     unit: NamedDependency[Unit],
 ) -> Page:
@@ -255,8 +256,8 @@ async def move_form(
 @post(f"{ORDER}/reschedule", opt=dict(PUBLIC), include_in_schema=False, status_code=200)
 async def move(
     request: AnyRequest,
-    number: str,
-    secret: str,
+    number: FromPath[str],
+    secret: FromPath[str],
     site: NamedDependency[SiteContext],
     unit: NamedDependency[Unit],
 ) -> Page:

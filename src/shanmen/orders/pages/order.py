@@ -9,6 +9,7 @@ from uuid import UUID
 
 from litestar import Response, get
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from shanmen.db.session import Session, Unit
 from shanmen.inventory.queries import slots_by_id
@@ -280,8 +281,8 @@ async def _ask(
 @get(ORDER, opt=dict(PUBLIC), include_in_schema=False)
 async def show(
     request: AnyRequest,
-    number: str,
-    secret: str,
+    number: FromPath[str],
+    secret: FromPath[str],
     site: NamedDependency[SiteContext],
     unit: NamedDependency[Unit],
 ) -> Page:
@@ -303,8 +304,8 @@ async def show(
 )
 async def state(
     request: AnyRequest,
-    number: str,
-    secret: str,
+    number: FromPath[str],
+    secret: FromPath[str],
     site: NamedDependency[SiteContext],
     unit: NamedDependency[Unit],
 ) -> Response[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from shanmen.db.session import Unit
 from shanmen.kit.errors import DomainError
@@ -25,8 +26,8 @@ from shanmen.web.render import locale_of, page, redirect
 )
 async def pay(
     request: AnyRequest,
-    number: str,
-    secret: str,
+    number: FromPath[str],
+    secret: FromPath[str],
     site: NamedDependency[SiteContext],
     unit: NamedDependency[Unit],
 ) -> Page:
@@ -59,8 +60,8 @@ async def pay(
 @get(f"{ORDER}/pay", opt=dict(PUBLIC), include_in_schema=False)
 async def to_provider(
     request: AnyRequest,
-    number: str,
-    secret: str,
+    number: FromPath[str],
+    secret: FromPath[str],
     site: NamedDependency[SiteContext],
     unit: NamedDependency[Unit],
 ) -> Page:
@@ -90,8 +91,8 @@ async def to_provider(
 )
 async def cancel(
     request: AnyRequest,
-    number: str,
-    secret: str,
+    number: FromPath[str],
+    secret: FromPath[str],
     site: NamedDependency[SiteContext],
     unit: NamedDependency[Unit],
 ) -> Page:

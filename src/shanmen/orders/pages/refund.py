@@ -5,6 +5,7 @@ from uuid import UUID
 
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from shanmen.db.session import Unit
 from shanmen.kit import clock
@@ -66,8 +67,8 @@ def refund_page(
 @get(f"{ORDER}/refund", opt=dict(PUBLIC), include_in_schema=False)
 async def refund_form(
     request: AnyRequest,
-    number: str,
-    secret: str,
+    number: FromPath[str],
+    secret: FromPath[str],
     site: NamedDependency[SiteContext],
     unit: NamedDependency[Unit],
 ) -> Page:
@@ -81,8 +82,8 @@ async def refund_form(
 @post(f"{ORDER}/refund", opt=dict(PUBLIC), include_in_schema=False, status_code=200)
 async def refund(
     request: AnyRequest,
-    number: str,
-    secret: str,
+    number: FromPath[str],
+    secret: FromPath[str],
     site: NamedDependency[SiteContext],
     unit: NamedDependency[Unit],
 ) -> Page:
