@@ -20,6 +20,7 @@ from shanmen.db.session import Database
 from shanmen.insight.queries.today import WEEK, entries_of_day, today_figures
 from shanmen.insight.schemas import TodayFigures
 from shanmen.kit import clock
+from shanmen.web.stopping import at_stop, not_at_stop
 
 log = logging.getLogger(__name__)
 
@@ -194,6 +195,7 @@ class Boards:
     def close(self) -> None:
         """End all streams, so that the server can stop."""
         self._closed = True
+        not_at_stop(self.close)
         for board in self._boards.values():
             board.close()
 
@@ -204,6 +206,7 @@ def boards_of(connection: Connection) -> Boards:
     found = state.get(_STATE_KEY)
     if not isinstance(found, Boards) or found.database is not state.database:
         found = Boards(state.database)
+        at_stop(found.close)
         state[_STATE_KEY] = found
     return found
 
