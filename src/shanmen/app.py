@@ -10,7 +10,7 @@ from litestar import Litestar, Request, Response, get
 from litestar.config.response_cache import ResponseCacheConfig
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
-from litestar.serialization import encode_json
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from sqlalchemy import text
 
@@ -85,15 +85,13 @@ async def healthz(state: State) -> dict[str, str]:
     return {"status": "ok", "version": __version__}
 
 
-@get("/api/openapi.json", opt=dict(PUBLIC), include_in_schema=False)
-async def api_description(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """Describe the API in OpenAPI 3.1; made when it is first asked for, because it takes a second."""
-    state = request.app.state
-    if "api_description" not in state:
-        description = request.app.openapi_schema
-        describe_keys(description)
-        state["api_description"] = encode_json(description.to_schema())
-    return Response(state["api_description"], media_type="application/json")
+class ApiDescription(JsonRenderPlugin):
+    """Serves the description of the API, with what no handler says of itself."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Describe the API in OpenAPI 3.1."""
+        describe_keys(openapi_schema)
+        return super().render(request, openapi_schema)
 
 
 @get("/api/docs", opt=dict(PUBLIC), include_in_schema=False)
@@ -158,7 +156,7 @@ def create_app(
         )
     )
     return Litestar(
-        route_handlers=[healthz, api_docs, api_description, *ROUTES],
+        route_handlers=[healthz, api_docs, *ROUTES],
         plugins=[web],
         dependencies=dict(DEPENDENCIES),
         lifespan=[lifespan],
@@ -211,7 +209,7 @@ def openapi_config() -> OpenAPIConfig:
             "a key from the console; repeat a changing call with the same `Idempotency-Key` to get "
             "the same answer. Errors are `application/problem+json` with a `code`."
         ),
-        path="/api/schema",
+        path="/api",
         components=Components(
             security_schemes={"apiKey": SecurityScheme(type="http", scheme="bearer")}
         ),
@@ -225,8 +223,7 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="Insight", description="The day's figures and past days"),
         ],
         use_handler_docstrings=True,
-        render_plugins=[],
-        enabled_endpoints=set(),
+        render_plugins=[ApiDescription(path="/openapi.json")],
         create_examples=False,
     )
 

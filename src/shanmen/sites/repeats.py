@@ -14,7 +14,6 @@ from litestar import Request, Response
 from litestar.datastructures import Headers
 from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
-from litestar.openapi.spec import OpenAPI, Parameter, Schema
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from sqlalchemy import select, text, update
 
@@ -148,7 +147,8 @@ async def expect_repeats(
 def looks_after_keys(handler: BaseRouteHandler) -> bool:
     """True when a route takes the key as a parameter of its own."""
     return any(
-        KEY_HEADER in (getattr(parameter.kwarg_definition, name, None) for name in ("name", "header"))
+        KEY_HEADER
+        in (getattr(parameter.kwarg_definition, name, None) for name in ("name", "header"))
         for parameter in handler.parsed_fn_signature.parameters.values()
     )
 
@@ -198,27 +198,22 @@ class RepeatsMiddleware:
         await self.app(scope, receive, record)
 
 
-def describe_keys(description: OpenAPI, *, prefix: str = "/api/") -> None:
-    """Add the header to the description of every changing operation that does not have it."""
-    for path, item in (description.paths or {}).items():
-        if not path.startswith(prefix):
-            continue
-        for operation in (item.post, item.put, item.patch, item.delete):
-            if operation is None:
-                continue
-            has = operation.parameters or []
-            if any(getattr(p, "name", "") == KEY_HEADER for p in has):
-                continue
-            operation.parameters = [
-                *has,
-                Parameter(
-                    name=KEY_HEADER,
-                    param_in="header",
-                    required=False,
-                    description=(
-                        "Your own id of this request. A repetition with the same key and content "
-                        "gets the first answer; with other content it is refused."
-                    ),
-                    schema=Schema(type="string", min_length=1, max_length=MAX_KEY),  # type: ignore[arg-type]
-                ),
-            ]
+def describe_keys(description: dict[str, Any], *, prefix: str = "/api/") -> None:
+    """Add the header to the OpenAPI description of every changing operation that lacks it."""
+    header = {
+        "name": KEY_HEADER,
+        "in": "header",
+        "required": False,
+        "description": (
+            "Your own id of this request. A repetition with the same key and content gets the "
+            "first answer; with other content it is refused."
+        ),
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
+    }
+    for path, item in description["paths"].items():
+        for method in (
+            _CHANGING & {name.upper() for name in item} if path.startswith(prefix) else ()
+        ):
+            parameters = item[method.lower()].setdefault("parameters", [])
+            if all(parameter.get("name") != KEY_HEADER for parameter in parameters):
+                parameters.append(header)
