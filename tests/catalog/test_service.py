@@ -34,7 +34,7 @@ async def version(session: Session) -> int:
     return (await current_catalog(session)).version
 
 
-async def audit(session: Session, entity_id: UUID | str) -> list[tuple[str, dict, dict]]:
+async def audit(session: Session, entity_id: UUID | str) -> list[tuple[str, dict | None, dict]]:
     rows = await session.execute(
         text("SELECT action, before, after FROM audit_log WHERE entity_id = :id ORDER BY at, id"),
         {"id": str(entity_id)},
