@@ -32,6 +32,7 @@ from shanmen.inventory.pages import routes as inventory_pages
 from shanmen.kit import settings as kit_settings
 from shanmen.kit.crypto import MasterKeys
 from shanmen.kit.settings import Settings
+from shanmen.orders.api import direct as orders_direct
 from shanmen.orders.api import routes as orders_api
 from shanmen.orders.desk import OrderDesk
 from shanmen.orders.pages import routes as orders_pages
@@ -42,6 +43,7 @@ from shanmen.sites import api as sites_api
 from shanmen.sites.access import DEPENDENCIES, PUBLIC, NavEntry, login_address, navigation
 from shanmen.sites.pages import routes as sites_pages
 from shanmen.sites.repeats import Repeated, RepeatsMiddleware, describe_keys, send_again
+from shanmen.web.direct import Application
 from shanmen.web.plugin import WebConfig, WebPlugin
 from shanmen.web.render import page
 
@@ -155,7 +157,8 @@ def create_app(
             login=login_address,
         )
     )
-    return Litestar(
+    return Application(
+        direct=orders_direct.routes,
         route_handlers=[healthz, api_docs, *ROUTES],
         plugins=[web],
         dependencies=dict(DEPENDENCIES),

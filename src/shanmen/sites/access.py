@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from litestar import Request
+from litestar import Litestar, Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 from litestar.di import Provide
@@ -34,6 +34,7 @@ __all__ = [
     "PUBLIC",
     "Access",
     "NavEntry",
+    "access_in",
     "access_of",
     "actor_of",
     "current_site",
@@ -132,7 +133,12 @@ class Access:
 
 def access_of(connection: Connection) -> Access:
     """The application's memory of its callers; made at the first use."""
-    state = connection.app.state
+    return access_in(connection.app)
+
+
+def access_in(app: Litestar) -> Access:
+    """As `access_of`, for whoever has the application and no connection."""
+    state = app.state
     found = state.get(STATE_KEY)
     if not isinstance(found, Access) or found.database is not state.database:
         found = Access(state.database, session_minutes=state.settings.session_minutes)

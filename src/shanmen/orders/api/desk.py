@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import get, post
+from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
@@ -35,7 +36,7 @@ from shanmen.orders.schemas import (
 )
 from shanmen.sites import errors as site_errors
 from shanmen.sites import queries as sites
-from shanmen.sites.access import access_of, requires
+from shanmen.sites.access import Access, access_of, actor_of, requires
 from shanmen.sites.queries import ApiCaller, SiteContext
 from shanmen.sites.schemas import problems
 
@@ -65,15 +66,45 @@ PLACE_ERRORS = (
 )
 
 
-async def site_of_caller(request: AnyRequest, slug: str, caller: ApiCaller) -> SiteContext:
+async def site_of_caller(access: Access, slug: str, caller: ApiCaller) -> SiteContext:
     """One of the caller's own sites; raises SiteUnknown."""
     try:
-        site = await access_of(request).site(slug)
+        site = await access.site(slug)
     except site_errors.SiteUnknown:
         site = None
     if site is None or site.tenant_id != caller.tenant_id:
         raise site_errors.SiteUnknown(field="slug")
     return site
+
+
+async def place_order(
+    state: State, *, site: SiteContext, caller: ApiCaller, order: OrderInput, key: str
+) -> OrderOut:
+    """Place an order for a program, or find the one that it placed before with the same key.
+
+    Args:
+        state: the application's.
+        key: the caller's own id of the request.
+    """
+    desk: OrderDesk = state.orders
+    url: str = state.providers.public_url
+    placed, new = await desk.place_and_show(
+        caller.tenant_id,
+        PlaceOrder(
+            site_id=site.site_id,
+            timezone=site.timezone,
+            channel=caller.channel,
+            order=order,
+            key_hash=key_digest("orders.place", str(caller.key_id), key),
+            request_hash=request_digest(msgspec.json.encode((site.slug, order))),
+            placed_by=caller.label,
+        ),
+    )
+    if new is not None:
+        return shown(new, slug=site.slug, public_url=url)
+    unit = state.database.unit(caller.tenant_id, actor=actor_of(caller))
+    answer: OrderOut = await unit(order_out, number=placed.number, caller=caller, public_url=url)
+    return answer
 
 
 @post(
@@ -88,7 +119,6 @@ async def place(
     slug: FromPath[str],
     data: JSONBody[OrderInput],
     idempotency_key: RequiredKey,
-    unit: NamedDependency[Unit],
     caller: NamedDependency[ApiCaller],
 ) -> OrderOut:
     """Hold places for named visitors, for as long as `hold_expires_at` says.
@@ -96,24 +126,11 @@ async def place(
     The order is of the key's channel. It is then paid (`…/payments`), or confirmed by a channel
     that has taken the money itself (`…/confirm`); its tickets are issued in the same moment.
     """
-    site = await site_of_caller(request, slug, caller)
-    desk: OrderDesk = request.app.state.orders
-    placed, new = await desk.place_and_show(
-        caller.tenant_id,
-        PlaceOrder(
-            site_id=site.site_id,
-            timezone=site.timezone,
-            channel=caller.channel,
-            order=data,
-            key_hash=key_digest("orders.place", str(caller.key_id), idempotency_key),
-            request_hash=request_digest(msgspec.json.encode((slug, data))),
-            placed_by=caller.label,
-        ),
+    # Well-formed requests are answered by `direct.place`, in the same way.
+    site = await site_of_caller(access_of(request), slug, caller)
+    return await place_order(
+        request.app.state, site=site, caller=caller, order=data, key=idempotency_key
     )
-    url = public_url(request)
-    if new is not None:
-        return shown(new, slug=site.slug, public_url=url)
-    return await unit(order_out, number=placed.number, caller=caller, public_url=url)
 
 
 @get(

@@ -1,0 +1,37 @@
+"""Placing orders, and hearing payment notices, without the framework's conveniences."""
+
+from typing import Final
+
+import msgspec
+
+from shanmen.orders.api.desk import place_order, site_of_caller
+from shanmen.orders.schemas import OrderInput
+from shanmen.sites.access import access_in
+from shanmen.web.direct import Call, DirectRoute
+
+CREATED: Final = 201
+MAX_KEY: Final = 255
+
+_decode = msgspec.json.Decoder(OrderInput).decode
+_encode = msgspec.json.Encoder().encode
+
+
+async def place(call: Call) -> tuple[int, bytes] | None:
+    """Place an order; what is not well-formed is for the documented route to explain."""
+    key = call.text(b"idempotency-key")
+    if not call.is_json or call.query or not 0 < len(key) <= MAX_KEY:
+        return None
+    access = access_in(call.app)
+    caller = await access.api_caller(call.text(b"authorization"))
+    if not caller.may("orders.change"):
+        return None
+    try:
+        data = _decode(call.body)
+    except msgspec.MsgspecError:
+        return None
+    site = await site_of_caller(access, call.parameter, caller)
+    order = await place_order(call.app.state, site=site, caller=caller, order=data, key=key)
+    return CREATED, _encode(order)
+
+
+routes = [DirectRoute("POST", "/api/v1/sites/{slug}/orders", place)]

@@ -1,0 +1,176 @@
+"""Answers a few very busy routes without the framework's conveniences.
+
+What the framework does around a handler (its kinds of parameter, its dependencies, its stack of
+middleware) costs more than placing an order in a batch. A direct route answers the case that makes
+up a load: a well-formed request of a program. For anything else it returns None before it has
+changed anything, and then the framework's own route of the same path answers: that one is the
+documented route, and both end in the same function. Errors look the same from both.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from litestar import Litestar, Request
+from litestar.enums import ScopeType
+from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
+
+from shanmen.web.plugin import SECURITY_HEADERS
+from shanmen.web.problems import handle
+
+__all__ = ["Application", "Call", "DirectRoute"]
+
+_JSON: Final = b"application/json"
+_SECURITY: Final = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_JSON_HEADERS: Final = [(b"content-type", _JSON), *_SECURITY]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+"""As ASGI has them; the framework's own types name every kind of message."""
+
+MAX_DIRECT_BODY: Final = 64 * 1024
+"""A larger body goes the framework's way, which knows the limit of the whole application."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as far as a busy route needs to know it."""
+
+    app: Litestar
+    parameter: str
+    """What the path has in the place of its one parameter."""
+    query: bytes
+    headers: dict[bytes, bytes]
+    body: bytes
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body says that it is JSON."""
+        return self.headers.get(b"content-type", b"").startswith(_JSON)
+
+    def text(self, name: bytes) -> str:
+        """A header; empty where it is not sent."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+
+Answer = Callable[[Call], Awaitable[tuple[int, bytes] | None]]
+"""Gives status and JSON; None leaves the request to the framework. What it raises is answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectRoute:
+    """A method and a path, with at most one parameter in braces: ``/sites/{slug}/orders``."""
+
+    method: str
+    path: str
+    answer: Answer
+
+
+class _Table:
+    """Finds the direct route of a path."""
+
+    def __init__(self, routes: Iterable[DirectRoute]) -> None:
+        self._exact: dict[tuple[str, str], Answer] = {}
+        self._with_parameter: list[tuple[str, str, str, Answer]] = []
+        for route in routes:
+            before, brace, after = route.path.partition("{")
+            if brace:
+                end = after.partition("}")[2]
+                self._with_parameter.append((route.method, before, end, route.answer))
+            else:
+                self._exact[route.method, route.path] = route.answer
+
+    def find(self, method: str, path: str) -> tuple[Answer, str] | None:
+        """The route's answer and the path's parameter."""
+        found = self._exact.get((method, path))
+        if found is not None:
+            return found, ""
+        for wanted, before, after, answer in self._with_parameter:
+            if wanted == method and path.startswith(before) and path.endswith(after):
+                parameter = path[len(before) : len(path) - len(after)]
+                if parameter and "/" not in parameter:
+                    return answer, parameter
+        return None
+
+
+class Application(Litestar):
+    """Litestar with direct routes in front of it."""
+
+    def __init__(self, *, direct: Iterable[DirectRoute] = (), **options: Any) -> None:
+        super().__init__(**options)
+        self._direct = _Table(direct)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
+        """Answer directly, or leave it to the framework."""
+        if scope["type"] == ScopeType.HTTP:
+            found = self._direct.find(scope["method"], scope["path"])
+            if found is not None:
+                await self._answer(scope, receive, send, *found)
+                return
+        await super().__call__(scope, receive, send)
+
+    async def _answer(
+        self,
+        scope: Any,  # noqa: ANN401 - as ASGI has it
+        receive: Receive,
+        send: Send,
+        answer: Answer,
+        parameter: str,
+    ) -> None:
+        body, rest = await _read(receive)
+        call = Call(self, parameter, scope["query_string"], dict(scope["headers"]), body)
+        try:
+            answered = await answer(call) if rest is None else None
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes an answer
+            scope["app"] = scope["litestar_app"] = self
+            scope.setdefault("state", {})
+            await _send(send, *_problem(Request(scope), error))
+            return
+        if answered is not None:
+            await _send(send, *answered, _JSON_HEADERS)
+            return
+        await super().__call__(scope, _replay(body, rest, receive), send)  # type: ignore[arg-type] # ASGI's.
+
+
+async def _read(receive: Receive) -> tuple[bytes, Message | None]:
+    """The body, and the message at which reading stopped because it is too long or broken off."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message["type"] == "http.request" and message.get("more_body"):
+        message = await receive()
+        if message["type"] != "http.request" or len(body) > MAX_DIRECT_BODY:
+            return body, message
+        body += message["body"]
+    return body, None if message["type"] == "http.request" else message
+
+
+def _replay(body: bytes, rest: Message | None, receive: Receive) -> Receive:
+    """Let what was read be read again."""
+    first: Message = {"type": "http.request", "body": body, "more_body": rest is not None}
+    waiting = [first] if rest is None else [first, rest]
+
+    async def again() -> Message:
+        return waiting.pop(0) if waiting else await receive()
+
+    return again
+
+
+def _problem(
+    request: Request[Any, Any, Any], error: Exception
+) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    response = handle(request, error)
+    headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
+    kind = str(response.media_type or "").encode()
+    status = response.status_code or HTTP_500_INTERNAL_SERVER_ERROR
+    return status, response.content, [(b"content-type", kind), *headers, *_SECURITY]
+
+
+async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*headers, (b"content-length", b"%d" % len(body))],
+        }
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": False})
