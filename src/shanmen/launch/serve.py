@@ -54,8 +54,9 @@ def work(settings: Settings) -> None:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    # The queue tells of every job that it fetches.
+    # The queue tells of every job that it fetches, the client of every question to a provider.
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
     async def until_stopped(ready: Settings) -> None:
         task = asyncio.create_task(run(ready))
