@@ -388,7 +388,7 @@ def _tables() -> None:
         sa.Column("valid_until", sa.DateTime(timezone=True), nullable=False),
         sa.Column("party_size", sa.SmallInteger(), nullable=False),
         sa.Column("entries", sa.SmallInteger(), nullable=False),
-        sa.Column("zones", sa.Integer(), nullable=False),
+        sa.Column("zones", sa.BigInteger(), nullable=False),
         sa.Column("flags", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("generation", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("status", sa.Text(), server_default="valid", nullable=False),

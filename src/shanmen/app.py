@@ -1,5 +1,6 @@
 """The web application: all routes, what they share, and how it starts and stops."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -29,6 +30,7 @@ from shanmen.insight.live import close_boards
 from shanmen.insight.pages import routes as insight_pages
 from shanmen.inventory.api import routes as inventory_api
 from shanmen.inventory.pages import routes as inventory_pages
+from shanmen.kit import days
 from shanmen.kit import settings as kit_settings
 from shanmen.kit.crypto import MasterKeys
 from shanmen.kit.settings import Settings
@@ -140,7 +142,10 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         await database.check_role()
+        # The calendar of public holidays takes seconds to load; a visitor should not wait for it.
+        warming = asyncio.create_task(asyncio.to_thread(days.warm))
         yield
+        await warming
         close_boards(app.state)
         await desk.close()
         await admissions.close()

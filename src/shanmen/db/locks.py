@@ -3,10 +3,11 @@
 A transaction takes its locks in this order, each kind once and sorted by key, so that no two
 transactions can wait for each other:
 
-1. orders by id, 2. tickets by id, 3. payments by id, 4. idempotency keys and the subjects of limits
-(documents, phones), 5. stock rows by id, 6. ledger accounts by code.
+1. the catalog's version (changes of the catalog and of slots alone), 2. orders by id, 3. tickets by
+id, 4. payments by id, 5. idempotency keys and the subjects of limits (documents, phones), 6. pools
+by id, 7. stock rows by id, 8. ledger accounts by code.
 
-Kind 4 is advisory, because there may be no row to lock yet; its keys are hashes and are taken
+Kind 5 is advisory, because there may be no row to lock yet; its keys are hashes and are taken
 together in ascending order. The rest are rows, locked by ``SELECT … ORDER BY … FOR NO KEY UPDATE``.
 """
 

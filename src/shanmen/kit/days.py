@@ -14,6 +14,8 @@ from enum import StrEnum
 from functools import lru_cache
 from types import ModuleType
 
+from shanmen.kit import clock
+
 _SATURDAY = 5
 
 
@@ -118,3 +120,10 @@ _CHINESE = {
     "National Day": "国庆节",
     "Anti-Fascist 70th Day": "抗战胜利70周年纪念日",
 }
+
+
+def warm() -> None:
+    """Load the calendars now, which takes seconds, instead of at the first question about a day."""
+    today = clock.today("Asia/Shanghai")
+    for year in (today.year, today.year + 1):
+        day_kind(date(year, 1, 1), {})

@@ -3,7 +3,7 @@
 import uuid
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, Index, SmallInteger, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shanmen.db.base import Base, BlindIndex, TenantMixin, TenantRow, tenant_index
@@ -35,7 +35,7 @@ class Ticket(TenantRow, Base):
     valid_until: Mapped[datetime]
     party_size: Mapped[int] = mapped_column(SmallInteger)
     entries: Mapped[int] = mapped_column(SmallInteger)
-    zones: Mapped[int]
+    zones: Mapped[int] = mapped_column(BigInteger)
     flags: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     """Bit 0 rotating code, bit 1 document as second factor."""
     generation: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))

@@ -22,7 +22,7 @@ INSERT INTO ticket (tenant_id, id, order_id, order_number, seq, site_id, ticket_
     visit_day, valid_from, valid_until, party_size, entries, zones, flags, issued_at)
 SELECT %s, t.*, %s FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::smallint[], %s::uuid[],
     %s::uuid[], %s::uuid[], %s::date[], %s::timestamptz[], %s::timestamptz[], %s::smallint[],
-    %s::smallint[], %s::int[], %s::smallint[]) AS t
+    %s::smallint[], %s::bigint[], %s::smallint[]) AS t
 """
 SET_ACTIVE = """
 UPDATE holder SET active = %s WHERE tenant_id = %s AND ticket_id = ANY(%s)
