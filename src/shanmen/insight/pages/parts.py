@@ -45,7 +45,7 @@ def words(figures: TodayFigures, locale: Locale) -> dict[str, str]:
             "inside_note", entered=number(figures.entered), left=number(figures.left)
         )
         if figures.left
-        else text("inside_no_exits"),
+        else text("inside_no_exits" if figures.entered else "inside_nobody"),
         "entered": number(figures.entered),
         "entered_note": text("entered_note", count=number(figures.last_15_minutes)),
         "visit_sold": number(figures.visit_sold),
@@ -59,11 +59,15 @@ def words(figures: TodayFigures, locale: Locale) -> dict[str, str]:
         "taken": money(figures.taken_fen),
         "taken_note": text("taken_note", net=money(figures.taken_fen - figures.refunded_fen)),
         "left": number(figures.left),
-        "left_note": text("left_note", share=share(figures.left, figures.entered)),
+        "left_note": text("left_note", share=share(figures.left, figures.entered))
+        if figures.left
+        else "",
         "refused": number(figures.refused),
         "refused_note": text(
-            "refused_note", share=number(round(100 * figures.refused / scans, 1) if scans else 0)
-        ),
+            "refused_note", share=number(round(100 * figures.refused / scans, 1))
+        )
+        if figures.refused
+        else "",
         "sold_orders": number(figures.sold_orders),
         "sold_orders_note": text("sold_orders_note", count=number(figures.sold_persons)),
         "refunded": money(figures.refunded_fen),
