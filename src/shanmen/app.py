@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from importlib.metadata import version
 from typing import Any
 
 from litestar import Litestar, Request, Response, get
@@ -15,7 +16,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from sqlalchemy import text
 
-from shanmen import __version__, wiring
+from shanmen import wiring
 from shanmen.admission import api as admission_api
 from shanmen.admission.coalesce import STATE_KEY as ADMISSIONS
 from shanmen.admission.coalesce import admission_coalescer
@@ -50,6 +51,8 @@ from shanmen.web.plugin import WebConfig, WebPlugin
 from shanmen.web.render import page
 
 log = logging.getLogger(__name__)
+
+VERSION = version("shanmen")
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -86,7 +89,7 @@ async def alive(session: Session) -> bool:
 async def healthz(state: State) -> dict[str, str]:
     """Say that this process serves and reaches its database."""
     await state.database.unit(None)(alive)
-    return {"status": "ok", "version": __version__}
+    return {"status": "ok", "version": VERSION}
 
 
 class ApiDescription(JsonRenderPlugin):
@@ -211,7 +214,7 @@ def openapi_config() -> OpenAPIConfig:
     """The description of the API, at ``/api/openapi.json``."""
     return OpenAPIConfig(
         title="Shanmen API",
-        version=__version__,
+        version=VERSION,
         description=(
             "Everything that the product does, over HTTP. Send `Authorization: Bearer smk_…` with "
             "a key from the console; repeat a changing call with the same `Idempotency-Key` to get "

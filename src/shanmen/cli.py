@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from msgspec import structs
 
-from shanmen import __version__
 from shanmen.kit import settings as kit_settings
 from shanmen.kit.settings import BrokenSetting, Settings
 
@@ -63,7 +62,7 @@ def with_database(work: "Callable[[Database, Settings], Awaitable[R]]") -> R:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="shanmen")
+@click.version_option(package_name="shanmen")
 @click.option("--with-parent", is_flag=True, hidden=True, help="End when standard input ends.")
 def main(*, with_parent: bool) -> None:
     """Shanmen: ticketing and operations for scenic areas."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.tidy.tree import PACKAGE, ROOT, files, named, short
 
 # What stands beside the modules: kits and programs have names of their own.
-FREE = {"kit", "db", "web", "edge", "demo", "sim"}
+FREE = {"kit", "db", "web", "edge", "demo", "sim", "launch"}
 
 FILES = {
     "__init__",
@@ -29,15 +29,20 @@ FILES = {
 FOLDERS = {"templates", "locale", "static"}
 # Names beyond the common ones, each with what asks for it.
 MORE = {
-    "admission": {"protocol"},  # What gates and server say to each other.
+    # What gates and server say to each other; scans that share a transaction; reading what was
+    # presented; rows as the decision wants them; the words of a decision.
+    "admission": {"protocol", "coalesce", "presented", "records", "say"},
     # What the console shows by the second; the count of all places that nobody else can make.
     "insight": {"live", "stock_audit"},
-    "insight": {"live"},  # The day's figures, shared by all who watch.
     "inventory": {"stock"},  # The one place that changes stock, for many requests at once.
-    "payments": {"providers", "standin"},  # One file a provider; a bank to try them against.
-    # Guards of all routes, with what they remember; hashing off the loop; the gate's look at places.
-    "sites": {"access", "cache", "passwords", "places"},
-    "tickets": {"token", "rotating", "log"},  # The signed token, the moving code, the public log.
+    "orders": {"desk"},  # The process's order desk: requests that share a transaction.
+    # One file a provider, and which are in use; a bank to try them against.
+    "payments": {"providers", "registry", "standin"},
+    # Guards of all routes, with what they remember; hashing off the loop; the gate's look at
+    # places; calls that are repeated with their key.
+    "sites": {"access", "cache", "passwords", "places", "repeats"},
+    # The signed token, the moving code, keys; what a gate asks of tickets; the public log.
+    "tickets": {"token", "rotating", "keys", "gate", "log"},
 }
 
 # The inside of a module, and the files that put modules together and may look there.

@@ -9,9 +9,10 @@ from jinja2 import Environment, nodes
 from jinja2.runtime import Macro
 
 from shanmen.web.assets import STATIC_ROOT
+from shanmen.web.environment import template_roots
 from shanmen.web.icons import ICONS
 from shanmen.web.plugin import WebConfig
-from shanmen.web.render import Web, template_roots
+from shanmen.web.render import Web
 
 TEMPLATES = {
     path.relative_to(root).as_posix(): path

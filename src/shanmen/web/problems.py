@@ -15,9 +15,10 @@ from litestar.types import ExceptionHandlersMap
 
 from shanmen.kit.errors import DomainError
 from shanmen.web import i18n
+from shanmen.web.environment import AnyRequest
 from shanmen.web.forms import FieldProblem, FormInvalid, describe_validation
 from shanmen.web.i18n import Locale
-from shanmen.web.render import AnyRequest, base_context, content_policy, is_htmx, locale_of, web_of
+from shanmen.web.render import base_context, content_policy, is_htmx, locale_of, web_of
 
 __all__ = ["CsrfRefused", "Problem", "exception_handlers", "problem_of", "wants_json"]
 
