@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
@@ -66,8 +65,8 @@ class Shop:
     async def query(self, *kinds: str, slot: int = 0) -> str:
         """The address of the visitors' page for these tickets."""
         pairs = [f"day={self.park.day}", f"slot-s0={self.park.slots[slot]}"]
-        for kind in dict.fromkeys(kinds):
-            pairs.append(f"qty-n{await self.number_of(kind)}={kinds.count(kind)}")
+        numbers = {kind: await self.number_of(kind) for kind in dict.fromkeys(kinds)}
+        pairs += [f"qty-n{number}={kinds.count(kind)}" for kind, number in numbers.items()]
         return f"{self.base}/visitors?{'&'.join(pairs)}"
 
     def people(self, *sizes: int) -> dict[str, str]:
@@ -88,13 +87,17 @@ class Shop:
         return found
 
     async def submit(
-        self, *kinds: str, sizes: tuple[int, ...] | None = None, slot: int = 0, **changes: str
+        self,
+        *kinds: str,
+        sizes: tuple[int, ...] | None = None,
+        slot: int = 0,
+        changes: dict[str, str] | None = None,
     ) -> httpx.Response:
         """Fill in the visitors' page and send it."""
         address = await self.query(*kinds, slot=slot)
         page = await self.get(address)
         people = self.people(*(sizes or (1,) * len(kinds)))
-        data = {**self.hidden(page), **people, "phone": "13800138000", **changes}
+        data = {**self.hidden(page), **people, "phone": "13800138000", **(changes or {})}
         return await self.post(f"{self.base}/visitors", data, on=address)
 
     async def order(self, *kinds: str, sizes: tuple[int, ...] | None = None, slot: int = 0) -> str:
@@ -131,7 +134,8 @@ class Shop:
         return address
 
     async def sign_in(self, login: str = "admin") -> None:
-        """Sign in at the console."""
+        """Sign in at the console, as another one than before where somebody was."""
+        self.http.cookies.clear()
         answer = await self.post(
             "/console/login",
             {"login": f"{login}@{self.park.code}", "password": PASSWORD},
@@ -181,9 +185,9 @@ class Shop:
         }
 
 
-@pytest.fixture
-async def shop(database: Database, park: Park, data_dir: Path) -> AsyncIterator[Shop]:
-    """The application over this test's park."""
+@pytest.fixture(scope="session")
+def counter(database: Database, data_dir: Path) -> tuple[Litestar, Till]:
+    """The whole application of this worker, and the till that it is paid at."""
     till = Till()
     app = create_app(
         Settings(data_dir=data_dir),
@@ -191,6 +195,16 @@ async def shop(database: Database, park: Park, data_dir: Path) -> AsyncIterator[
         providers=Providers([till], public_url=PUBLIC_URL),
     )
     app.state[STATE_KEY] = Access(database, session_minutes=60, passwords=CHEAP)
+    return app, till
+
+
+@pytest.fixture
+async def shop(
+    counter: tuple[Litestar, Till], database: Database, park: Park
+) -> AsyncIterator[Shop]:
+    """The application as a visitor of this test's park finds it."""
+    app, till = counter
+    till.reset()
     async with httpx.AsyncClient(
         # Litestar's types of messages are narrower than httpx's; it is the same protocol.
         transport=httpx.ASGITransport(app=app),  # type: ignore[arg-type]
@@ -198,10 +212,3 @@ async def shop(database: Database, park: Park, data_dir: Path) -> AsyncIterator[
         headers={"accept-language": "zh-CN", "accept": "text/html"},
     ) as http:
         yield Shop(app, database, park, till, http)
-
-
-def uuid_of(text: str, pattern: str) -> UUID:
-    """The first id that a page has at a place."""
-    found = re.search(pattern, text)
-    assert found, pattern
-    return UUID(found[1])

@@ -10,7 +10,9 @@ from sqlalchemy import text
 from shanmen.inventory.queries import slots_by_id
 from shanmen.kit import clock, ids
 from shanmen.orders.service.lapse import expire_holds
+from shanmen.orders.service.refund import refund_tickets
 from shanmen.payments.providers.base import PaymentStatus
+from shanmen.payments.service import refunds_of
 from shanmen.tickets import token
 from shanmen.tickets.keys import public_keys
 from tests.orders.conftest import Shop
@@ -32,7 +34,7 @@ async def set_sold(shop: Shop, slot: int, sold: int) -> None:
     await shop.unit(change)
 
 
-# --- Choosing ---------------------------------------------------------------------------------------
+# --- Choosing ------------------------------------------------------------------------------------
 
 
 async def test_home_shows_what_is_on_sale_and_when(shop: Shop) -> None:
@@ -120,7 +122,7 @@ async def test_too_many_of_a_type_and_junk_in_the_address(shop: Shop) -> None:
     await shop.get(f"{shop.base}/visit?day=9999-12-31")
 
 
-# --- Visitors ---------------------------------------------------------------------------------------
+# --- Visitors ------------------------------------------------------------------------------------
 
 
 async def test_price_and_rules_are_said_before_the_order(shop: Shop) -> None:
@@ -172,7 +174,7 @@ async def test_every_fault_is_named_beside_its_field_and_values_stay(shop: Shop)
     answer = await shop.submit(
         "adult",
         "adult",
-        **{
+        changes={
             "tickets-0-visitors-0-name": "",
             "tickets-0-visitors-0-document_number": "11010519491231002Y",
             "tickets-1-visitors-0-document_number": "110105194912310021",
@@ -209,7 +211,7 @@ async def test_every_fault_is_named_beside_its_field_and_values_stay(shop: Shop)
 async def test_every_kind_of_document(shop: Shop, kind: str, number: str, good: bool) -> None:
     answer = await shop.submit(
         "adult",
-        **{
+        changes={
             "tickets-0-visitors-0-document_kind": kind,
             "tickets-0-visitors-0-document_number": number,
         },
@@ -228,7 +230,7 @@ async def test_one_document_twice_is_refused_at_its_field(shop: Shop) -> None:
     answer = await shop.submit(
         "adult",
         "adult",
-        **{
+        changes={
             "tickets-0-visitors-0-document_number": same,
             "tickets-1-visitors-0-document_number": same,
         },
@@ -242,12 +244,12 @@ async def test_sold_out_meanwhile_offers_the_other_slots_and_keeps_the_names(sho
     page = await shop.get(address)
     data = {**shop.hidden(page), **shop.people(1, 1), "phone": "13800138000"}
     await set_sold(shop, 0, 99)
-    refused = await shop.post(f"{shop.base}/visitors", data, on=address)
+    refused = await shop.post(f"{shop.base}/visitors", data, on=f"{shop.base}/find")
     assert refused.status_code == 409
     assert data["tickets-0-visitors-0-name"] in refused.text
     assert f'value="{shop.park.slots[1]}"' in refused.text
     again = {**data, **shop.hidden(refused.text), "slot-s0": str(shop.park.slots[1])}
-    placed = await shop.post(f"{shop.base}/visitors", again, on=address)
+    placed = await shop.post(f"{shop.base}/visitors", again, on=f"{shop.base}/find")
     assert placed.status_code == 303
     assert (await left(shop, 0), await left(shop, 1)) == (1, 98)
 
@@ -265,7 +267,7 @@ async def test_a_bundle_takes_the_other_slot_that_was_chosen(shop: Shop) -> None
     assert "12:00–14:00" in await shop.get(placed.headers["location"])
 
 
-# --- Paying -----------------------------------------------------------------------------------------
+# --- Paying --------------------------------------------------------------------------------------
 
 
 async def test_an_order_is_paid_and_its_ticket_is_there(shop: Shop) -> None:
@@ -438,7 +440,7 @@ async def test_a_form_of_another_site_is_refused(shop: Shop) -> None:
     assert (await shop.view(address)).status == "held"
 
 
-# --- Giving back, moving, finding -------------------------------------------------------------------
+# --- Giving back, moving, finding ----------------------------------------------------------------
 
 
 async def test_tickets_are_given_back_for_what_was_shown(shop: Shop) -> None:
@@ -487,12 +489,8 @@ async def test_a_refund_that_the_provider_confirms(shop: Shop) -> None:
     address = await shop.paid("free", "adult")
     view = await shop.view(address)
     async with shop.database.transaction(shop.park.tenant_id) as session:
-        from shanmen.orders.service.refund import refund_tickets
-
         await refund_tickets(session, order_id=view.id)
     async with shop.database.transaction(shop.park.tenant_id) as session:
-        from shanmen.payments.service import refunds_of
-
         [refund] = await refunds_of(session, order_id=view.id)
     wrong = await shop.notify("refund_succeeded", shop.till.last(), 1, refund.id.hex)
     assert wrong.status_code == 409
@@ -584,7 +582,7 @@ async def test_what_is_wrong_with_number_or_phone_is_not_told(
         assert "没有找到订单" in answer.text
 
 
-# --- What every page owes ---------------------------------------------------------------------------
+# --- What every page owes ------------------------------------------------------------------------
 
 
 async def test_names_and_documents_are_never_shown_in_full(shop: Shop) -> None:

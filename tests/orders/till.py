@@ -1,4 +1,4 @@
-"""A payment provider of its own process for tests: it remembers, can be paid at, and can be down."""
+"""A payment provider for tests: it remembers, can be paid at, and can be down."""
 
 import hashlib
 import hmac
@@ -43,6 +43,10 @@ class Till:
     code: ClassVar[str] = "sandbox"
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new day."""
         self.started: dict[str, StartPayment] = {}
         self.states: dict[str, PaymentState] = {}
         self.down = False
