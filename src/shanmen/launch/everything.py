@@ -101,7 +101,7 @@ async def watch(processes: list[Child], stopping: asyncio.Event) -> None:
 
 async def ensure_demo(settings: Settings, steps: Steps) -> list[tuple[str, str, str]]:
     """Make the demo's parks at the first start; returns who can sign in: role, login, password."""
-    from shanmen.demo.logins import LOGINS  # noqa: PLC0415
+    from shanmen.demo.parks import LOGINS  # noqa: PLC0415
 
     logins = [(login.role, login.name, login.password) for login in LOGINS]
     if has_tenants(settings.database_url):
