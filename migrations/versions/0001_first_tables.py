@@ -452,6 +452,7 @@ def _tables() -> None:
         "ledger_transfer",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("site_id", sa.Uuid(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("business_day", sa.Date(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -475,15 +476,15 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_ledger_transfer")),
     )
     op.create_index(
-        op.f("ix_ledger_transfer_tenant_id_business_day"),
-        "ledger_transfer",
-        ["tenant_id", "business_day"],
-        unique=False,
-    )
-    op.create_index(
         op.f("ix_ledger_transfer_tenant_id_order_id"),
         "ledger_transfer",
         ["tenant_id", "order_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_ledger_transfer_tenant_id_site_id_business_day"),
+        "ledger_transfer",
+        ["tenant_id", "site_id", "business_day"],
         unique=False,
     )
     op.create_table(

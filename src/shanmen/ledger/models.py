@@ -33,10 +33,11 @@ class Transfer(TenantRow, Base):
         ),
         CheckConstraint("amount_fen > 0", name="amount"),
         CheckConstraint("debit <> credit", name="two_accounts"),
-        tenant_index("business_day"),
+        tenant_index("site_id", "business_day"),
         tenant_index("order_id"),
     )
 
+    site_id: Mapped[uuid.UUID]
     at: Mapped[datetime]
     business_day: Mapped[date]
     kind: Mapped[str]

@@ -26,9 +26,9 @@ WHERE a.tenant_id = %s AND a.code = d.code
 """
 POST = """
 INSERT INTO ledger_transfer
-    (tenant_id, id, at, business_day, kind, debit, credit, amount_fen, order_id, reference)
-SELECT %s, t.* FROM unnest(%s::uuid[], %s::timestamptz[], %s::date[], %s::text[], %s::text[],
-    %s::text[], %s::bigint[], %s::uuid[], %s::uuid[]) AS t
+    (tenant_id, id, site_id, at, business_day, kind, debit, credit, amount_fen, order_id, reference)
+SELECT %s, t.* FROM unnest(%s::uuid[], %s::uuid[], %s::timestamptz[], %s::date[], %s::text[],
+    %s::text[], %s::text[], %s::bigint[], %s::uuid[], %s::uuid[]) AS t
 """
 DIFFERENCES = """
 SELECT a.code, a.debits_fen, a.credits_fen, coalesce(d.total, 0), coalesce(c.total, 0)
@@ -50,6 +50,7 @@ class NewTransfer:
     debit: str
     credit: str
     amount_fen: int
+    site_id: UUID
     at: datetime
     business_day: date
     order_id: UUID
@@ -67,8 +68,8 @@ async def post(session: Session, transfers: Sequence[NewTransfer]) -> None:
         credits_[transfer.credit] += transfer.amount_fen
     codes = sorted({*debits, *credits_})
     rows = [
-        (ids.new_id(), t.at, t.business_day, t.kind, t.debit, t.credit, t.amount_fen, t.order_id,
-         t.reference)
+        (ids.new_id(), t.site_id, t.at, t.business_day, t.kind, t.debit, t.credit, t.amount_fen,
+         t.order_id, t.reference)
         for t in transfers
     ]  # fmt: skip
     await run(
@@ -85,7 +86,7 @@ async def post(session: Session, transfers: Sequence[NewTransfer]) -> None:
                     session.tenant_id,
                 ),
             ),
-            Statement(POST, (session.tenant_id, *columns(rows, 9))),
+            Statement(POST, (session.tenant_id, *columns(rows, 10))),
         ],
     )
 

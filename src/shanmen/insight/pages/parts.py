@@ -63,9 +63,7 @@ def words(figures: TodayFigures, locale: Locale) -> dict[str, str]:
         if figures.left
         else "",
         "refused": number(figures.refused),
-        "refused_note": text(
-            "refused_note", share=number(round(100 * figures.refused / scans, 1))
-        )
+        "refused_note": text("refused_note", share=number(round(100 * figures.refused / scans, 1)))
         if figures.refused
         else "",
         "sold_orders": number(figures.sold_orders),

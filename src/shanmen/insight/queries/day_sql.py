@@ -95,18 +95,10 @@ WHERE tenant_id = %(tenant)s AND site_id = %(site)s
 
 SITES: Final = "SELECT id, timezone FROM site WHERE tenant_id = %(tenant)s"
 
-# A transfer names its order and not its site. Only where a tenant has several sites is the order
-# looked up, for each transfer of the day.
 MONEY: Final = """
 SELECT t.kind, sum(t.amount_fen)::bigint
 FROM ledger_transfer t
-WHERE t.tenant_id = %(tenant)s AND t.business_day = %(day)s AND t.kind IN ('payment', 'refund')
-GROUP BY 1
-"""
-MONEY_OF_SITE: Final = """
-SELECT t.kind, sum(t.amount_fen)::bigint
-FROM ledger_transfer t
-JOIN orders o ON o.tenant_id = t.tenant_id AND o.id = t.order_id AND o.site_id = %(site)s
-WHERE t.tenant_id = %(tenant)s AND t.business_day = %(day)s AND t.kind IN ('payment', 'refund')
+WHERE t.tenant_id = %(tenant)s AND t.site_id = %(site)s AND t.business_day = %(day)s
+    AND t.kind IN ('payment', 'refund')
 GROUP BY 1
 """

@@ -43,18 +43,14 @@ WHERE p.tenant_id = %(tenant)s AND p.site_id = %(site)s
 GROUP BY 1
 """
 
-_SUMS = """
+MONEY: Final = """
 SELECT t.business_day, coalesce(sum(t.amount_fen) FILTER (WHERE t.kind = 'payment'), 0)::bigint,
     coalesce(sum(t.amount_fen) FILTER (WHERE t.kind = 'refund'), 0)::bigint
-FROM ledger_transfer t {of_site}
-WHERE t.tenant_id = %(tenant)s AND t.business_day BETWEEN %(first)s AND %(last)s
+FROM ledger_transfer t
+WHERE t.tenant_id = %(tenant)s AND t.site_id = %(site)s
+    AND t.business_day BETWEEN %(first)s AND %(last)s
 GROUP BY 1
 """
-MONEY: Final = _SUMS.format(of_site="")
-MONEY_OF_SITE: Final = _SUMS.format(
-    of_site="JOIN orders o ON o.tenant_id = t.tenant_id AND o.id = t.order_id "
-    "AND o.site_id = %(site)s"
-)
 
 
 async def days_figures(session: Session, *, site_id: UUID, first: date, last: date) -> DaysFigures:
@@ -76,8 +72,7 @@ async def days_figures(session: Session, *, site_id: UUID, first: date, last: da
     if site_id not in zones:
         raise SiteUnknown
     asked = {"tenant": tenant, "site": site_id, "first": first, "last": last}
-    money = MONEY_OF_SITE if len(zones) > 1 else MONEY
-    rows = await run(session, [Statement(one, asked) for one in (ENTERED, VISITS, PLACES, money)])
+    rows = await run(session, [Statement(one, asked) for one in (ENTERED, VISITS, PLACES, MONEY)])
     by_day = [{day: tuple(figures) for day, *figures in one} for one in rows]
     days = [_day(first + timedelta(days=n), by_day) for n in range(count)]
     return DaysFigures(

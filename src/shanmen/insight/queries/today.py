@@ -98,10 +98,9 @@ async def today_figures(
     Raises:
         SiteUnknown: the tenant has no such site.
     """
-    timezone, several = await _site(session, site_id)
+    timezone = await _timezone(session, site_id)
     at = _parameters(session, site_id, day, now, timezone)
-    money = sql.MONEY_OF_SITE if several else sql.MONEY
-    wanted = [sql.ENTRANCES, sql.SCANS, sql.SLOTS, sql.AHEAD, sql.TYPES, sql.SALES, money]
+    wanted = [sql.ENTRANCES, sql.SCANS, sql.SLOTS, sql.AHEAD, sql.TYPES, sql.SALES, sql.MONEY]
     statements = [Statement(one, at) for one in wanted]
     if last_week is None:
         statements.append(_entries(session, site_id, day - WEEK, timezone))
@@ -148,7 +147,7 @@ async def today_figures(
 
 async def entries_of_day(session: Session, *, site_id: UUID, day: date) -> dict[int, int]:
     """Persons who entered on a day, by the number of the quarter of an hour since midnight."""
-    timezone, _ = await _site(session, site_id)
+    timezone = await _timezone(session, site_id)
     [rows] = await run(session, [_entries(session, site_id, day, timezone)])
     return _numbered(rows, day, timezone)
 
@@ -158,13 +157,13 @@ def midnight(day: date, timezone: str) -> datetime:
     return clock.to_utc(day, time(), timezone)
 
 
-async def _site(session: Session, site_id: UUID) -> tuple[str, bool]:
-    """The site's time zone, and whether the tenant has other sites."""
+async def _timezone(session: Session, site_id: UUID) -> str:
+    """The site's time zone."""
     [rows] = await run(session, [Statement(sql.SITES, {"tenant": session.tenant_id})])
-    zones = dict(rows)
+    zones: dict[UUID, str] = dict(rows)
     if site_id not in zones:
         raise SiteUnknown
-    return zones[site_id], len(zones) > 1
+    return zones[site_id]
 
 
 def _parameters(

@@ -100,6 +100,7 @@ class Settlement:
                 debit=accounts.received(payment.provider),
                 credit=accounts.PREPAID,
                 amount_fen=payment.amount_fen,
+                site_id=order.site_id,
                 at=self.now,
                 business_day=clock.local(self.now, self.timezones[order.site_id]).date(),
                 order_id=order.id,
