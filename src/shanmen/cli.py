@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -31,8 +32,10 @@ def with_address(
     """The settings with what the command line says of the address."""
     changes = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
     settings = structs.replace(settings, **changes)
-    if tls and not settings.public_url:
-        url = settings.base_url.replace("http://", "https://", 1)
+    from shanmen.launch.addresses import WILDCARDS, public_address
+
+    if not settings.public_url and (tls or settings.host in WILDCARDS):
+        url = public_address(settings.host, settings.port, tls=tls)
         settings = structs.replace(settings, public_url=url)
     return settings
 
@@ -146,7 +149,13 @@ def stand_in() -> None:
 @stand_in.command("pay")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), help="Port, instead of the setting.")
-def stand_in_pay(host: str, port: int | None) -> None:
+@click.option("--public-url", help="Where visitors reach the pay page, if it is elsewhere.")
+@click.option(
+    "--trust",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A certificate that the server may answer callbacks under.",
+)
+def stand_in_pay(host: str, port: int | None, public_url: str | None, trust: Path | None) -> None:
     """Serve the sandbox payment provider. No real money is moved."""
     from shanmen.payments.standin.__main__ import serve as serve_standin
     from shanmen.payments.standin.app import create_app
@@ -154,7 +163,7 @@ def stand_in_pay(host: str, port: int | None) -> None:
 
     settings = load_settings()
     try:
-        app = create_app(settings.data_dir)
+        app = create_app(settings.data_dir, public_url=public_url, trust=trust)
     except AlreadyRunning as error:
         raise click.ClickException(str(error)) from error
     asyncio.run(
@@ -163,18 +172,83 @@ def stand_in_pay(host: str, port: int | None) -> None:
 
 
 @main.group()
+def operator() -> None:
+    """Operators of scenic areas: each has its own data, staff and sites."""
+
+
+@operator.command("add")
+@click.argument("code")
+@click.option("--name", required=True, help="The operator's name in Chinese.")
+@click.option("--name-en", default="", help="Its name in English.")
+@click.option("--login", default="admin", show_default=True, help="The first administrator.")
+@click.option("--person", default="", help="The administrator's name; the login without it.")
+@click.password_option(help="The administrator's password; asked for without it.")
+def operator_add(  # noqa: PLR0917 - click passes options by name
+    code: str, name: str, name_en: str, login: str, person: str, password: str
+) -> None:
+    """Make an operator with its first administrator, who signs in as LOGIN@CODE."""
+    from shanmen.db.session import Actor
+    from shanmen.kit.errors import DomainError
+    from shanmen.sites.passwords import Passwords
+    from shanmen.sites.rules import check_password
+    from shanmen.sites.service.tenants import create_tenant
+    from shanmen.web.i18n import error_text
+
+    names = {"zh-CN": name} | ({"en": name_en} if name_en else {})
+
+    async def work(database: "Database", _: Settings) -> None:
+        check_password(password, login=login)
+        await database.unit(None, actor=Actor("system", label="command line"))(
+            create_tenant,
+            code=code,
+            name=names,
+            admin_login=login,
+            admin_name=person or login,
+            admin_password_hash=Passwords().hash_now(password),
+        )
+
+    try:
+        with_database(work)
+    except DomainError as error:
+        raise click.ClickException(error_text("en", error)[0]) from error
+    click.echo(f"Made. Sign in at /console as {login}@{code}, then add a site.")
+
+
+@main.group()
 def demo() -> None:
     """The demo scenic area."""
 
 
 @demo.command("history")
-@click.option("--orders", default=100_000, show_default=True, help="How many past orders.")
-@click.option("--seed", default=1, show_default=True)
-def demo_history(orders: int, seed: int) -> None:
+@click.option(
+    "--orders",
+    default=100_000,
+    show_default=True,
+    type=click.IntRange(1, 2_000_000),
+    help="How many past orders.",
+)
+@click.option("--seed", default=1, show_default=True, help="Another seed is another history.")
+@click.option(
+    "--days",
+    default=365,
+    show_default=True,
+    type=click.IntRange(1, 365),
+    help="Over how many past days.",
+)
+def demo_history(orders: int, seed: int, days: int) -> None:
     """Fill the past year with orders and admissions; goes on where it was interrupted."""
-    from shanmen.demo.history import fill
+    from rich.console import Console
 
-    with_database(lambda database, _: fill(database, orders=orders, seed=seed))
+    from shanmen.demo.history import fill
+    from shanmen.demo.progress import Progress, step_back
+
+    step_back()
+
+    async def work(database: "Database", settings: Settings) -> None:
+        progress = Progress(folder=settings.data_dir, console=Console(stderr=True))
+        await fill(database, orders=orders, seed=seed, days=days, progress=progress)
+
+    with_database(work)
 
 
 @main.group()

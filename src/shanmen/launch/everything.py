@@ -13,7 +13,9 @@ from rich.table import Table
 from shanmen.db.migrate import upgrade
 from shanmen.kit.crypto import MasterKeys
 from shanmen.kit.settings import Settings
+from shanmen.launch.addresses import LOOPBACK, public_address
 from shanmen.launch.supervise import Child, check_port, children, ready, running_database
+from shanmen.launch.tls import self_signed
 
 
 class Steps:
@@ -72,10 +74,14 @@ async def run_everything(settings: Settings, *, demo: bool, tls: bool) -> None:
 
 def parts(settings: Settings, *, tls: bool) -> list[Child]:
     """The processes of a server."""
-    sandbox = [
-        *("stand-in", "pay"),
-        *("--port", str(settings.sandbox_pay_port)),
-    ]
+    sandbox = ["stand-in", "pay", "--port", str(settings.sandbox_pay_port)]
+    if settings.host not in LOOPBACK:
+        # A phone that buys here must also reach the page where it pays.
+        url = public_address(settings.host, settings.sandbox_pay_port, tls=False)
+        sandbox += ["--host", settings.host, "--public-url", url]
+    if tls:
+        certificate, _ = self_signed(settings.data_dir, host=settings.host)
+        sandbox += ["--trust", str(certificate)]
     return [
         Child("sandbox payments", sandbox),
         Child("worker", ["worker"]),

@@ -1,8 +1,6 @@
 """A certificate of our own for phones on the local network: the camera needs a secure context."""
 
 import ipaddress
-import socket
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,21 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from shanmen.kit import clock
+from shanmen.launch.addresses import names
 
 DAYS = 397
 """Browsers refuse certificates that are valid for longer (CA/Browser Forum, since 2020-09-01)."""
-
-
-def addresses(host: str) -> list[str]:
-    """The names and addresses under which this machine may be reached."""
-    found = {"localhost", "127.0.0.1", socket.gethostname()}
-    if host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        found.add(host)
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        # Nothing is sent: connecting a datagram socket only asks which address would be used.
-        probe.connect(("192.0.2.1", 9))
-        found.add(probe.getsockname()[0])
-    return sorted(found)
 
 
 def self_signed(data_dir: Path, *, host: str) -> tuple[Path, Path]:
@@ -52,7 +39,7 @@ def self_signed(data_dir: Path, *, host: str) -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=DAYS))
-        .add_extension(x509.SubjectAlternativeName(_names(addresses(host))), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_names(names(host))), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(private, hashes.SHA256())
     )
@@ -69,10 +56,10 @@ def self_signed(data_dir: Path, *, host: str) -> tuple[Path, Path]:
 
 
 def _names(found: list[str]) -> list[x509.GeneralName]:
-    names: list[x509.GeneralName] = []
+    made: list[x509.GeneralName] = []
     for value in found:
         try:
-            names.append(x509.IPAddress(ipaddress.ip_address(value)))
+            made.append(x509.IPAddress(ipaddress.ip_address(value)))
         except ValueError:
-            names.append(x509.DNSName(value))
-    return names
+            made.append(x509.DNSName(value))
+    return made

@@ -21,13 +21,16 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok", "provider": "sandbox"}
 
 
-def create_app(data_dir: Path, *, public_url: str | None = None) -> Litestar:
+def create_app(
+    data_dir: Path, *, public_url: str | None = None, trust: Path | None = None
+) -> Litestar:
     """Build the application over ``<data_dir>/sandbox-pay``; serve it with one worker.
 
     ``public_url`` is where visitors reach the pay page, if that is not where the merchant reaches
-    the API. Raises `store.AlreadyRunning` where another process serves the same folder.
+    the API. ``trust`` is a certificate that the merchant may answer under. Raises
+    `store.AlreadyRunning` where another process serves the same folder.
     """
-    standin = StandIn.open(data_dir, public_url=public_url)
+    standin = StandIn.open(data_dir, public_url=public_url, trust=trust)
 
     @asynccontextmanager
     async def run(_: Litestar) -> AsyncIterator[None]:

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import httpx
 import msgspec
@@ -39,7 +41,10 @@ def signed_headers(keys: ProviderKeys, body: bytes, manner: Manner) -> dict[str,
 
 
 class Messenger:
-    """One task that wakes when an event is due; ``sweep`` is called on each waking."""
+    """One task that wakes when an event is due; ``sweep`` is called on each waking.
+
+    ``trust`` is a certificate that merchants may answer under instead of a public authority's.
+    """
 
     def __init__(
         self,
@@ -48,11 +53,13 @@ class Messenger:
         keys: ProviderKeys,
         faults: Callable[[], Faults],
         sweep: Callable[[], None],
+        trust: Path | None = None,
     ) -> None:
         self._store = store
         self._keys = keys
         self._faults = faults
         self._sweep = sweep
+        self._verify = ssl.create_default_context(cafile=trust)
         self._wake = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._watched: dict[str, list[asyncio.Future[None]]] = {}
@@ -65,7 +72,7 @@ class Messenger:
         """Send what is due until cancelled; what is under way then is sent after the next start."""
         limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
         async with httpx.AsyncClient(
-            timeout=_ANSWER_WITHIN_SECONDS, limits=limits, trust_env=False
+            timeout=_ANSWER_WITHIN_SECONDS, limits=limits, trust_env=False, verify=self._verify
         ) as client:
             try:
                 while True:

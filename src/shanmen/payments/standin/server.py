@@ -43,12 +43,16 @@ class StandIn:
     stopping: asyncio.Event
 
     @classmethod
-    def open(cls, data_dir: Path, *, public_url: str | None) -> "StandIn":
+    def open(
+        cls, data_dir: Path, *, public_url: str | None, trust: Path | None = None
+    ) -> "StandIn":
         """Read the keys and open the state; raises AlreadyRunning where another process has it."""
         keys = load_provider_keys(data_dir)
         store = Store(sandbox_folder(data_dir) / "state.db")
         bank = Bank(store, keys)
-        messenger = Messenger(store=store, keys=keys, faults=lambda: bank.faults, sweep=bank.sweep)
+        messenger = Messenger(
+            store=store, keys=keys, faults=lambda: bank.faults, sweep=bank.sweep, trust=trust
+        )
         bank.on_news = messenger.wake
         return cls(
             keys=keys,
