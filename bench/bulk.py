@@ -102,7 +102,8 @@ JOIN (
 INSERT INTO holder (tenant_id, ticket_id, seq, order_id, ticket_type_id, slot_id, visit_day, name,
     name_index, document_kind, document, document_index)
 SELECT %(tenant)s, t.ticket_id, 0, t.id, %(type)s, t.slot_id, t.day, p.name, p.name_index,
-    'id_card', p.document, CASE WHEN t.known THEN p.document_index ELSE hashint8extended(t.n * 2 + t.k, 2) END
+    'id_card', p.document,
+    CASE WHEN t.known THEN p.document_index ELSE hashint8extended(t.n * 2 + t.k, 2) END
 FROM bulk_ticket AS t JOIN bench_person AS p ON p.p = t.q
 """,
     "ticket": """
@@ -137,9 +138,9 @@ SELECT %(tenant)s, bench_id(5 + e, n, at), id, at + interval '1 minute',
 FROM bulk_order CROSS JOIN generate_series(0, 2) AS e WHERE past OR e < 2
 """,
     "ledger_transfer": """
-INSERT INTO ledger_transfer (tenant_id, id, at, business_day, kind, debit, credit, amount_fen,
-    order_id, reference)
-SELECT %(tenant)s, bench_id(9, n, at), at, at::date, 'payment', 'assets:payments:sandbox',
+INSERT INTO ledger_transfer (tenant_id, id, site_id, at, business_day, kind, debit, credit,
+    amount_fen, order_id, reference)
+SELECT %(tenant)s, bench_id(9, n, at), %(site)s, at, at::date, 'payment', 'assets:payments:sandbox',
     'liabilities:prepaid-tickets', 2 * %(price)s, id, bench_id(3, n, at)
 FROM bulk_order
 """,

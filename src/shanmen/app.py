@@ -46,6 +46,7 @@ from shanmen.sites import api as sites_api
 from shanmen.sites.access import DEPENDENCIES, PUBLIC, NavEntry, login_address, navigation
 from shanmen.sites.pages import routes as sites_pages
 from shanmen.sites.repeats import Repeated, RepeatsMiddleware, describe_keys, send_again
+from shanmen.web.described import LocalTimes
 from shanmen.web.direct import Application
 from shanmen.web.plugin import WebConfig, WebPlugin
 from shanmen.web.render import page
@@ -166,9 +167,9 @@ def create_app(
         )
     )
     return Application(
-        direct=orders_direct.routes,
+        direct=[*orders_direct.routes, *admission_api.direct],
         route_handlers=[healthz, api_docs, *ROUTES],
-        plugins=[web],
+        plugins=[web, LocalTimes()],
         dependencies=dict(DEPENDENCIES),
         lifespan=[lifespan],
         state=State(

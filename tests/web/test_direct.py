@@ -39,7 +39,7 @@ async def direct(call: Call) -> tuple[int, bytes] | None:
         return None
     if order.persons == 0:
         raise RuntimeError("a mistake")
-    return 201, msgspec.json.encode({**decide(order), "name": call.parameter, "by": "direct"})
+    return 201, msgspec.json.encode({**decide(order), "name": call.parameters[0], "by": "direct"})
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, get, post
+from litestar import Litestar, Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
-from shanmen.admission import queries, service
-from shanmen.admission.coalesce import submit
+from shanmen.admission import errors, queries, service
+from shanmen.admission.coalesce import submit_in
 from shanmen.admission.queries import LaneView
 from shanmen.admission.say import texts
 from shanmen.admission.schemas import (
@@ -22,13 +22,18 @@ from shanmen.admission.schemas import (
 )
 from shanmen.db.session import Unit
 from shanmen.kit.errors import DomainError
-from shanmen.sites.access import requires
+from shanmen.sites.access import access_in, requires
 from shanmen.sites.queries import ApiCaller
+from shanmen.sites.schemas import problems
+from shanmen.web.direct import Call, DirectRoute
 from shanmen.web.i18n import Locale
 from shanmen.web.problems import problem_of
 from shanmen.web.render import locale_of
 
 AnyRequest = Request[Any, Any, Any]
+
+_decode = msgspec.json.Decoder(ScanRequest).decode
+_encode = msgspec.json.Encoder().encode
 
 
 class Told(DecisionView, frozen=True, kw_only=True):
@@ -72,14 +77,34 @@ def told(view: DecisionView, locale: Locale) -> Told:
     status_code=200,
     tags=["Admission"],
     summary="Decide one scan",
+    responses=problems(errors.LaneUnknown, errors.NothingScanned),
 )
 async def admit(
     data: JSONBody[ScanRequest], request: AnyRequest, caller: NamedDependency[ApiCaller]
 ) -> Told:
     """Admit or refuse. The same `scan_id` gets the same decision again and changes nothing."""
-    scan = msgspec.structs.replace(data, staff=data.staff or caller.name)
-    view = await submit(request, tenant_id=caller.tenant_id, scan=scan)
-    return told(view, locale_of(request))
+    # Well-formed requests are answered by `admit_directly`, in the same way.
+    return await _decide(request.app, data, caller, locale_of(request))
+
+
+async def _decide(app: Litestar, data: ScanRequest, caller: ApiCaller, locale: Locale) -> Told:
+    scan = data if data.staff else msgspec.structs.replace(data, staff=caller.name)
+    return told(await submit_in(app, tenant_id=caller.tenant_id, scan=scan), locale)
+
+
+async def admit_directly(call: Call) -> tuple[int, bytes] | None:
+    """Decide one scan without the framework's conveniences."""
+    locale = call.locale
+    if not call.is_json or locale is None or b"idempotency-key" in call.headers:
+        return None
+    caller = await access_in(call.app).api_caller(call.text(b"authorization"))
+    if not caller.may("admission.scan"):
+        return None
+    try:
+        data = _decode(call.body)
+    except msgspec.MsgspecError:
+        return None
+    return 200, _encode(await _decide(call.app, data, caller, locale))
 
 
 @post(
@@ -88,6 +113,7 @@ async def admit(
     status_code=200,
     tags=["Admission"],
     summary="Decide many scans in their order",
+    responses=problems(),
 )
 async def admit_batch(
     data: JSONBody[Batch],
@@ -114,6 +140,7 @@ async def admit_batch(
     guards=[requires("admission.scan")],
     tags=["Admission"],
     summary="Read a scan's decision",
+    responses=problems(errors.ScanUnknown),
 )
 async def read(scan_id: FromPath[UUID], request: AnyRequest, unit: NamedDependency[Unit]) -> Told:
     """What was decided for a scan, and what became of it."""
@@ -126,6 +153,13 @@ async def read(scan_id: FromPath[UUID], request: AnyRequest, unit: NamedDependen
     status_code=200,
     tags=["Admission"],
     summary="Let in all the same",
+    responses=problems(
+        errors.ScanUnknown,
+        errors.NotRefused,
+        errors.CannotOverride,
+        errors.ReasonMissing,
+        errors.TooManyPersons,
+    ),
 )
 async def override(
     scan_id: FromPath[UUID],
@@ -144,6 +178,9 @@ async def override(
     status_code=200,
     tags=["Admission"],
     summary="Take an admission back",
+    responses=problems(
+        errors.ScanUnknown, errors.NotAdmitted, errors.UndoTooLate, errors.ReasonMissing
+    ),
 )
 async def undo(
     scan_id: FromPath[UUID],
@@ -161,10 +198,12 @@ async def undo(
     guards=[requires("admission.scan")],
     tags=["Admission"],
     summary="List the lanes",
+    responses=problems(),
 )
 async def lanes(unit: NamedDependency[Unit]) -> Lanes:
     """All lanes with their entrance, zone and site, closed ones too."""
     return Lanes(list(await unit(queries.lanes)))
 
 
+direct = [DirectRoute("POST", "/api/v1/admissions", admit_directly)]
 routes: list[Any] = [admit, admit_batch, read, override, undo, lanes]

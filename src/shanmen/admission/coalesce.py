@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from litestar import Litestar
 from litestar.connection import ASGIConnection
 
 from shanmen.admission.schemas import DecisionView, ScanRequest
@@ -32,9 +33,9 @@ def admission_coalescer(
     return Coalescer(run, max_batch=max_batch, max_queue=max_queue)
 
 
-def admissions_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Admissions:
+def admissions_in(app: Litestar) -> Admissions:
     """The application's own; made at the first use where the start did not make it."""
-    state = connection.app.state
+    state = app.state
     found = state.get(STATE_KEY)
     if not isinstance(found, Coalescer):
         found = state[STATE_KEY] = admission_coalescer(state.database)
@@ -45,7 +46,12 @@ async def submit(
     connection: ASGIConnection[Any, Any, Any, Any], *, tenant_id: int, scan: ScanRequest
 ) -> DecisionView:
     """Decide one scan together with those that arrive at the same time; raises its error."""
-    outcome = await admissions_of(connection).submit(tenant_id, scan)
+    return await submit_in(connection.app, tenant_id=tenant_id, scan=scan)
+
+
+async def submit_in(app: Litestar, *, tenant_id: int, scan: ScanRequest) -> DecisionView:
+    """As `submit`, for whoever has the application and no connection."""
+    outcome = await admissions_in(app).submit(tenant_id, scan)
     if isinstance(outcome, DomainError):
         raise outcome
     return outcome

@@ -7,6 +7,7 @@ changed anything, and then the framework's own route of the same path answers: t
 documented route, and both end in the same function. Errors look the same from both.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,7 @@ from litestar import Litestar, Request
 from litestar.enums import ScopeType
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 
+from shanmen.web.i18n import Locale, pick_locale
 from shanmen.web.plugin import SECURITY_HEADERS
 from shanmen.web.problems import handle
 
@@ -37,8 +39,8 @@ class Call:
     """A request as far as a busy route needs to know it."""
 
     app: Litestar
-    parameter: str
-    """What the path has in the place of its one parameter."""
+    parameters: tuple[str, ...]
+    """What the path has in the places of its parameters."""
     query: bytes
     headers: dict[bytes, bytes]
     body: bytes
@@ -47,6 +49,17 @@ class Call:
     def is_json(self) -> bool:
         """Whether the body says that it is JSON."""
         return self.headers.get(b"content-type", b"").startswith(_JSON)
+
+    @property
+    def locale(self) -> Locale | None:
+        """The reader's language, where the header alone tells it; the framework looks further."""
+        if self.query or b"cookie" in self.headers:
+            return None
+        return pick_locale(None, None, self.text(b"accept-language"))
+
+    def texts(self) -> dict[str, str]:
+        """All headers; names are in lower case."""
+        return {k.decode("latin-1"): v.decode("latin-1") for k, v in self.headers.items()}
 
     def text(self, name: bytes) -> str:
         """A header; empty where it is not sent."""
@@ -59,7 +72,7 @@ Answer = Callable[[Call], Awaitable[tuple[int, bytes] | None]]
 
 @dataclass(frozen=True, slots=True)
 class DirectRoute:
-    """A method and a path, with at most one parameter in braces: ``/sites/{slug}/orders``."""
+    """A method and a path, with parameters in braces: ``/sites/{slug}/orders``."""
 
     method: str
     path: str
@@ -71,25 +84,27 @@ class _Table:
 
     def __init__(self, routes: Iterable[DirectRoute]) -> None:
         self._exact: dict[tuple[str, str], Answer] = {}
-        self._with_parameter: list[tuple[str, str, str, Answer]] = []
+        self._patterns: list[tuple[str, str, re.Pattern[str], Answer]] = []
         for route in routes:
-            before, brace, after = route.path.partition("{")
+            before, brace, _ = route.path.partition("{")
             if brace:
-                end = after.partition("}")[2]
-                self._with_parameter.append((route.method, before, end, route.answer))
+                # The text around the names of parameters; they stand for one segment each.
+                fixed = re.split(r"\{[a-z_]+\}", route.path)
+                pattern = re.compile("([^/]+)".join(re.escape(text) for text in fixed))
+                self._patterns.append((route.method, before, pattern, route.answer))
             else:
                 self._exact[route.method, route.path] = route.answer
 
-    def find(self, method: str, path: str) -> tuple[Answer, str] | None:
-        """The route's answer and the path's parameter."""
+    def find(self, method: str, path: str) -> tuple[Answer, tuple[str, ...]] | None:
+        """The route's answer and the path's parameters."""
         found = self._exact.get((method, path))
         if found is not None:
-            return found, ""
-        for wanted, before, after, answer in self._with_parameter:
-            if wanted == method and path.startswith(before) and path.endswith(after):
-                parameter = path[len(before) : len(path) - len(after)]
-                if parameter and "/" not in parameter:
-                    return answer, parameter
+            return found, ()
+        for wanted, before, pattern, answer in self._patterns:
+            if wanted == method and path.startswith(before):
+                match = pattern.fullmatch(path)
+                if match is not None:
+                    return answer, match.groups()
         return None
 
 
@@ -115,10 +130,10 @@ class Application(Litestar):
         receive: Receive,
         send: Send,
         answer: Answer,
-        parameter: str,
+        parameters: tuple[str, ...],
     ) -> None:
         body, rest = await _read(receive)
-        call = Call(self, parameter, scope["query_string"], dict(scope["headers"]), body)
+        call = Call(self, parameters, scope["query_string"], dict(scope["headers"]), body)
         try:
             answered = await answer(call) if rest is None else None
         except Exception as error:  # noqa: BLE001 - whatever it is becomes an answer

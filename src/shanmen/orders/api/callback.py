@@ -4,10 +4,11 @@ A notice is verified before any transaction is opened. One that was heard before
 handled, or the provider would repeat it for ever; one that cannot be acted on gets a coded error.
 """
 
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from litestar import post
+from litestar import Litestar, post
 from litestar.params import FromPath
 
 from shanmen.db.session import Actor, Database, Session
@@ -25,9 +26,8 @@ from shanmen.payments.providers.base import (
     RefundState,
     RefundStatus,
 )
-from shanmen.payments.registry import Providers
 from shanmen.sites import queries as sites
-from shanmen.sites.access import PUBLIC, access_of
+from shanmen.sites.access import PUBLIC, access_in
 
 CLOSED: Final = "closed"
 REFUND_STATES: Final = {
@@ -63,14 +63,45 @@ async def hear_closed(session: Session, *, payment_id: UUID) -> str:
     return CLOSED
 
 
-async def _exists(request: AnyRequest, tenant: int) -> bool:
+async def _exists(app: Litestar, tenant: int) -> bool:
     """Whether there is such a tenant: its number comes from the address."""
-    database: Database = request.app.state.database
+    database: Database = app.state.database
 
     async def load() -> bool | None:
         return await database.unit(None)(sites.tenant_exists, tenant_id=tenant)
 
-    return bool(await access_of(request).tenants.get(tenant, load))
+    return bool(await access_in(app).tenants.get(tenant, load))
+
+
+async def hear_notice(
+    app: Litestar, headers: Mapping[str, str], body: bytes, *, provider: str, tenant: int
+) -> CallbackOut:
+    """Verify a notice and act on it.
+
+    Args:
+        headers: of the provider's call; names in lower case, or in any.
+        tenant: whose money it is, by the address that the provider was given.
+    """
+    chosen = app.state.providers.get(provider)
+    notice = chosen.verify_callback(headers, body)
+    if not await _exists(app, tenant):
+        raise NotFound(field="tenant")
+    unit = app.state.database.unit(tenant, actor=Actor("provider", label=provider))
+    if notice.kind in REFUND_STATES:
+        outcome: str = await unit(hear_refund, provider=chosen.code, notice=notice)
+        return CallbackOut(outcome=outcome)
+    if notice.kind is NoticeKind.CLOSED:
+        number = payments.payment_number(notice.out_trade_no)
+        if number is None:
+            raise NotFound(field="out_trade_no")
+        return CallbackOut(outcome=await unit(hear_closed, payment_id=number))
+    desk: OrderDesk = app.state.orders
+    outcome = await desk.settle(tenant, Heard(chosen.code, notice))
+    if outcome == UNKNOWN:
+        raise NotFound(field="out_trade_no")
+    if outcome == AMOUNT_MISMATCH:
+        raise AmountMismatch(amount_fen=notice.amount_fen)
+    return CallbackOut(outcome=outcome)
 
 
 @post(
@@ -84,27 +115,9 @@ async def callback(
     request: AnyRequest, provider: FromPath[str], tenant: FromPath[int]
 ) -> CallbackOut:
     """Hear what a provider says of a payment or a refund."""
-    providers: Providers = request.app.state.providers
-    chosen = providers.get(provider)
-    notice = chosen.verify_callback(request.headers, await request.body())
-    if not await _exists(request, tenant):
-        raise NotFound(field="tenant")
-    unit = request.app.state.database.unit(tenant, actor=Actor("provider", label=provider))
-    if notice.kind in REFUND_STATES:
-        outcome: str = await unit(hear_refund, provider=chosen.code, notice=notice)
-        return CallbackOut(outcome=outcome)
-    if notice.kind is NoticeKind.CLOSED:
-        number = payments.payment_number(notice.out_trade_no)
-        if number is None:
-            raise NotFound(field="out_trade_no")
-        return CallbackOut(outcome=await unit(hear_closed, payment_id=number))
-    desk: OrderDesk = request.app.state.orders
-    outcome = await desk.settle(tenant, Heard(chosen.code, notice))
-    if outcome == UNKNOWN:
-        raise NotFound(field="out_trade_no")
-    if outcome == AMOUNT_MISMATCH:
-        raise AmountMismatch(amount_fen=notice.amount_fen)
-    return CallbackOut(outcome=outcome)
+    return await hear_notice(
+        request.app, request.headers, await request.body(), provider=provider, tenant=tenant
+    )
 
 
 routes = [callback]
