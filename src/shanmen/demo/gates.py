@@ -43,6 +43,7 @@ class GateSide:
     timezone: str
     type_numbers: Mapping[UUID, int]
     lanes: Lanes
+    exits_since: date
 
 
 async def tickets_of(
@@ -76,7 +77,14 @@ def stands_of(
         name = f"visit {side.seed} {order.key}"
         party = random.Random(name)  # noqa: S311 - a replay
         own = random.Random(f"{name} {ticket.seq}")  # noqa: S311 - a replay
-        visitor = Visitor(own, ticket, order.tickets[ticket.seq], side.lanes, side.timezone)
+        visitor = Visitor(
+            own,
+            ticket,
+            order.tickets[ticket.seq],
+            side.lanes,
+            side.timezone,
+            day >= side.exits_since,
+        )
         stands += visitor.walk(arrival(party), order.created)
     return stands + _strangers(side, stands, day)
 

@@ -16,6 +16,8 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
+from sqlalchemy import text
+
 from shanmen.admission.queries import lanes as read_lanes
 from shanmen.catalog.queries import current_catalog
 from shanmen.db.outbox import quiet
@@ -27,8 +29,8 @@ from shanmen.demo.journal import Beginning, Chapter
 from shanmen.demo.parks import PARKS
 from shanmen.demo.plan import Fate, Model, Places, PlannedOrder, Planner
 from shanmen.demo.progress import Progress
-from shanmen.demo.sales import LIVE, PAST, Shop
-from shanmen.demo.visits import Lanes, quarters
+from shanmen.demo.sales import Shop
+from shanmen.demo.visits import EXITS_FOR, Lanes, quarters
 from shanmen.inventory.queries import pools, slots_between
 from shanmen.inventory.rules import SlotState
 from shanmen.inventory.service.materialize import materialize_pools
@@ -43,6 +45,8 @@ DAYS = 365
 SETTLED = timedelta(minutes=25)
 """Orders this young are left out: whether they lapse is not known yet."""
 CHANGES_AT_ONCE = 12
+PLAN_AGAIN = 4
+"""After so many transactions, and each time they have doubled, statements are planned anew."""
 BREATH = 0.004
 """Seconds after each transaction in which the server has the machine to itself."""
 
@@ -137,6 +141,7 @@ async def _open(
             site.timezone,
             {kind.id: kind.number for kind in catalog.types.values()},
             Lanes(inward, outward),
+            today - EXITS_FOR,
         ),
         pool_keys={pool.id: key for pool, key in zip(found, spec.pools, strict=False)},
     )
@@ -159,6 +164,8 @@ class ParkHistory:
     shop: Shop
     side: GateSide
     pool_keys: dict[UUID, str]
+    transactions: int = 0
+    plan_at: int = PLAN_AGAIN
 
     @property
     def first(self) -> date:
@@ -244,12 +251,11 @@ class ParkHistory:
             for order in plan
             if order.key not in chapter.orders and order.created <= self.now - SETTLED
         ]
-        pace = PAST if chapter.week + WEEK <= self.today else LIVE
-        for several in chunks(sales.batches(missing, pace), pace.batches):
+        for several in chunks(sales.batches(missing, self.now), sales.BATCHES):
             page = await self.unit(sales.sell, shop=self.shop, chapter=chapter, several=several)
             chapter.turn(page)
             progress.count(orders=len(page.orders), day=several[0][0].day)
-            await asyncio.sleep(BREATH)
+            await self._breathe()
 
     async def _change(self, chapter: Chapter, plan: Sequence[PlannedOrder]) -> None:
         changing = [
@@ -264,7 +270,7 @@ class ParkHistory:
         for several in chunks((order for _, order in changing), CHANGES_AT_ONCE):
             page = await self.unit(sales.change, chapter=chapter, orders=several)
             chapter.turn(page)
-            await asyncio.sleep(BREATH)
+            await self._breathe()
 
     async def _gates(
         self, chapter: Chapter, plan: Sequence[PlannedOrder], day: date, progress: Progress
@@ -284,16 +290,32 @@ class ParkHistory:
             for stand in gates.stands_of(self.side, tickets, orders, day)
             if stand.at <= self.now
         ]
-        span = timedelta(minutes=15 if day < self.today - WEEK else 3)
+        span = timedelta(minutes=15 if day < self.today - timedelta(days=1) else 3)
         batches = quarters(stands, span, gates.MOST_AT_ONCE)
         for several in chunks(batches, 4):
             count = await self.unit(gates.pass_gates, side=self.side, batches=several)
             progress.count(scans=count, day=day)
-            await asyncio.sleep(BREATH)
+            await self._breathe()
         if day < self.today:
             page = journal.Page(gates=[day])
             await self.unit(chapter.write, page=page)
             chapter.turn(page)
+
+    async def _breathe(self) -> None:
+        """Let others go first; have statements planned anew when the tables have grown much.
+
+        PostgreSQL keeps a plan that it made while a table was small, which reads all of the table,
+        until statistics are gathered: a minute in which a table grows from nothing to thousands.
+        """
+        await asyncio.sleep(BREATH)
+        self.transactions += 1
+        if self.transactions >= self.plan_at:
+            self.plan_at = 2 * self.transactions
+            await self.unit(_forget_plans)
+
+
+async def _forget_plans(session: Session) -> None:
+    await session.execute(text("DISCARD PLANS"))
 
 
 def monday(day: date) -> date:

@@ -74,22 +74,35 @@ class Shop:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How orders are gathered: the most in a batch, over how long, and batches a transaction."""
+    """How orders are gathered: the most in a batch, and over how long."""
 
     batch: int
     span: timedelta
-    batches: int
 
 
-PAST = Pace(batch=20, span=timedelta(hours=2), batches=5)
-LIVE = Pace(batch=4, span=timedelta(minutes=12), batches=6)
-"""Of days that visitors buy for now: finer in time, and quickly out of everybody's way."""
+RECENT = Pace(batch=3, span=timedelta(minutes=8))
+"""Of today and yesterday: lists that people look at show orders one by one."""
+NEAR = Pace(batch=40, span=timedelta(hours=2))
+FAR = Pace(batch=40, span=timedelta(hours=12))
+"""Bought more than a few days before the visit: a handful each day."""
+FAR_AHEAD = timedelta(days=6)
+BATCHES = 4
+"""In one transaction, which takes a fraction of a second: visitors buy at the same time."""
 
 
-def batches(orders: Sequence[PlannedOrder], pace: Pace) -> Iterator[list[PlannedOrder]]:
+def pace_of(order: PlannedOrder, now: datetime) -> Pace:
+    """How closely an order's time is kept."""
+    if order.created > now - timedelta(hours=36):
+        return RECENT
+    first = order.tickets[0].slot.starts_at
+    return FAR if order.created < first - FAR_AHEAD else NEAR
+
+
+def batches(orders: Sequence[PlannedOrder], now: datetime) -> Iterator[list[PlannedOrder]]:
     """Orders in order of time, those of about the same time together."""
     batch: list[PlannedOrder] = []
     for order in sorted(orders, key=lambda o: (o.created, o.key)):
+        pace = pace_of(order, now)
         if batch and (
             len(batch) == pace.batch
             or order.created - batch[0].created > pace.span

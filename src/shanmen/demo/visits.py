@@ -53,6 +53,13 @@ LEAVE_BY = time(18, 30)
 MAIN, CABLEWAY, THEATRE = 0, 1, 2
 COUNTED_OUT = 0.9
 """Of those who came in; the rest leave by paths that nobody counts."""
+EXITS_FOR = timedelta(days=21)
+"""Exits are scanned on so many days before today: they show who is inside, and no report of older
+days speaks of them."""
+
+
+WALK = timedelta(minutes=18)
+"""From the purchase to the gate: longer than the quarter of an hour that is one batch of scans."""
 
 
 @dataclass(slots=True)
@@ -65,6 +72,7 @@ class Visitor:
         planned: who holds it.
         lanes: of the park.
         timezone: of the park.
+        exits: whether the exits are scanned on that day.
     """
 
     dice: random.Random
@@ -72,6 +80,7 @@ class Visitor:
     planned: PlannedTicket
     lanes: Lanes
     timezone: str
+    exits: bool = True
     stands: list[Stand] = field(default_factory=list)
 
     def walk(self, arrival: float, bought: datetime) -> list[Stand]:
@@ -83,7 +92,7 @@ class Visitor:
         zone = self._zone()
         window = (ticket.valid_until - ticket.valid_from).total_seconds()
         at = ticket.valid_from + timedelta(seconds=arrival * window + dice.random() * 40)
-        at = max(at, bought + timedelta(minutes=3))
+        at = max(at, bought + WALK)
         lot = dice.random()
         if lot < 0.008:  # noqa: PLR2004 - shares of what goes wrong at a gate
             at = ticket.valid_until + timedelta(minutes=dice.uniform(18, 70))
@@ -91,7 +100,7 @@ class Visitor:
             return self.stands
         if lot < 0.035:  # noqa: PLR2004
             early = ticket.valid_from - timedelta(minutes=dice.uniform(18, 55))
-            if early > bought + timedelta(minutes=3):
+            if early > bought + WALK:
                 self._stand(early, zone, self._show())
         elif lot < 0.043 and zone == MAIN and CABLEWAY in self.lanes.inward:  # noqa: PLR2004
             if not ticket.zones >> CABLEWAY & 1:
@@ -129,7 +138,7 @@ class Visitor:
             self._stand(at + timedelta(minutes=dice.uniform(25, 110)), CABLEWAY, self._show())
         stay = timedelta(minutes=dice.triangular(90, 420, 250))
         leave = min(at + stay, clock.to_utc(day, LEAVE_BY, self.timezone))
-        if MAIN in self.lanes.outward and dice.random() < COUNTED_OUT:
+        if self.exits and MAIN in self.lanes.outward and dice.random() < COUNTED_OUT:
             leave = max(leave, at + timedelta(minutes=20))
             self._stand(leave, MAIN, Show.DOCUMENT, out=True, persons=self.ticket.party_size)
 

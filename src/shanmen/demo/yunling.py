@@ -197,7 +197,6 @@ KINDS = (
             audience="any",
             zones=[2],
             max_per_order=10,
-            days_ahead=14,
             sale_closes_minutes=30,
             refund=[
                 RefundStepSpec(hours_before=24, fee_percent=0),
