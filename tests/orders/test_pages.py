@@ -32,6 +32,9 @@ async def set_sold(shop: Shop, slot: int, sold: int) -> None:
         )
 
     await shop.unit(change)
+    # A day's page may be half a second old; here nobody waits for that.
+    for name in ("orders_pages", "orders_days"):
+        shop.app.state.pop(name, None)
 
 
 # --- Choosing ------------------------------------------------------------------------------------

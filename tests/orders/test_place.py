@@ -1,7 +1,9 @@
 """Placing orders: outcomes, stock, limits, idempotency."""
 
+from msgspec import structs
+
 from shanmen.db.session import Database
-from shanmen.inventory.errors import SoldOut
+from shanmen.inventory.errors import SlotNotFound, SoldOut
 from shanmen.inventory.queries import slots_by_id
 from shanmen.kit.errors import DomainError, IdempotencyMismatch
 from shanmen.orders.errors import DocumentLimit, WrongNumberOfVisitors
@@ -97,3 +99,13 @@ async def test_a_bundle_takes_all_pools_or_none(database: Database) -> None:
     assert isinstance(first, Placed)
     assert isinstance(second, SoldOut)
     assert await left(database, park) == 9
+
+
+async def test_a_bundles_other_slot_is_of_the_same_visit(database: Database, park: Park) -> None:
+    wish = structs.replace(park.ticket("bundle", slot=2), other_slot_ids=[park.ride_slots[0]])
+    [refused] = await place(database, park, park.order(wish))
+    assert isinstance(refused, SlotNotFound)
+    assert refused.field == "tickets.0.other_slot_ids"
+    wish = structs.replace(park.ticket("bundle"), other_slot_ids=[park.ride_slots[2]])
+    [placed] = await place(database, park, park.order(wish))
+    assert isinstance(placed, Placed)

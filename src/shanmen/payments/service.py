@@ -216,14 +216,22 @@ async def open_attempts(
     return [_view(row) for row in rows]
 
 
+OF_ORDER = """
+SELECT id, order_id, order_number, provider, amount_fen, status, pay_url, provider_ref, created_at,
+       expires_at, paid_at
+FROM payment WHERE tenant_id = %s AND order_id = %s ORDER BY created_at DESC
+"""
+
+
+def order_statement(tenant_id: int, order_id: UUID) -> Statement:
+    """Reads all attempts of an order, the newest first; rows make `PaymentView`."""
+    return Statement(OF_ORDER, (tenant_id, order_id))
+
+
 async def payments_of(session: Session, *, order_id: UUID) -> list[PaymentView]:
     """All attempts of an order, the newest first."""
-    rows = await session.scalars(
-        select(Payment)
-        .where(Payment.tenant_id == session.tenant_id, Payment.order_id == order_id)
-        .order_by(Payment.created_at.desc())
-    )
-    return [_view(row) for row in rows]
+    [rows] = await run(session, [order_statement(session.tenant_id, order_id)])
+    return [PaymentView(*row) for row in rows]
 
 
 def lock_statement(tenant_id: int, payment_ids: Iterable[UUID]) -> Statement:

@@ -14,7 +14,14 @@ from shanmen.inventory.rules import Availability, SlotOffer
 from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
 from shanmen.orders.pages.basket import Basket
-from shanmen.orders.pages.common import AnyRequest, Frame, Page, frame_of, remembered
+from shanmen.orders.pages.common import (
+    AnyRequest,
+    Frame,
+    Page,
+    frame_of,
+    remembered,
+    same_for_all,
+)
 from shanmen.orders.pages.say import rules_of, who_for
 from shanmen.orders.pages.window import (
     MONTH_SECONDS,
@@ -103,9 +110,17 @@ async def home(
     request: AnyRequest, site: NamedDependency[SiteContext], unit: NamedDependency[Unit]
 ) -> Page:
     """The site: what is on sale and when."""
+    asked = request.query_params.get("month", "")[:7]
+    return await same_for_all(
+        request,
+        ("home", site.tenant_id, site.slug, asked),
+        lambda: _home(request, site, unit, asked),
+    )
+
+
+async def _home(request: AnyRequest, site: SiteContext, unit: Unit, asked: str) -> Page:
     frame = await frame_of(request, site, unit)
     today = clock.today(site.timezone)
-    asked = request.query_params.get("month", "")
     first = _asked_month(asked, today)
     month = await month_of(request, site, unit, first)
     base = f"/s/{site.slug}/visit?"
@@ -292,6 +307,8 @@ def _day_state(shop: DayShop, groups: list[GroupView]) -> str:
         return "over"
     if "soldout" in states:
         return "sold_out"
+    if "notyet" in states:
+        return "not_yet"
     ahead = max((kind.days_ahead for kind in shop.types), default=0)
     return "not_yet" if (shop.day - shop.today).days > ahead else "closed"
 
@@ -309,10 +326,16 @@ async def visit(
     request: AnyRequest, site: NamedDependency[SiteContext], unit: NamedDependency[Unit]
 ) -> Page:
     """Choose a slot and tickets."""
-    frame = await frame_of(request, site, unit)
     day = asked_day(request, clock.today(site.timezone))
-    shop = await unit(read_day, site_id=site.site_id, day=day, timezone=site.timezone)
-    return visit_page(request, site, frame, shop, query_form(request))
+
+    async def make() -> Page:
+        frame = await frame_of(request, site, unit)
+        shop = await unit(read_day, site_id=site.site_id, day=day, timezone=site.timezone)
+        return visit_page(request, site, frame, shop, query_form(request))
+
+    if set(request.query_params) <= {"day"}:
+        return await same_for_all(request, ("visit", site.tenant_id, site.slug, day), make)
+    return await make()
 
 
 routes = [home, visit]

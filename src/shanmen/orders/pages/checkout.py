@@ -26,12 +26,14 @@ from shanmen.orders.pages.browse import (
 )
 from shanmen.orders.pages.common import (
     CHANNEL,
+    PAGE_SECONDS,
     AnyRequest,
     Frame,
     Page,
     desk_of,
     frame_of,
     order_path,
+    remembered,
 )
 from shanmen.orders.pages.say import RuleText, rules_of, who_for
 from shanmen.orders.pages.window import DayShop, read_day
@@ -45,6 +47,7 @@ from shanmen.web.forms import FieldProblem, Form
 from shanmen.web.i18n import Locale
 from shanmen.web.render import locale_of, page, redirect
 
+_DAYS = "orders_days"
 DOCUMENT_KINDS = (
     DocumentKind.ID_CARD,
     DocumentKind.HK_MACAO_PERMIT,
@@ -250,12 +253,26 @@ def _without_slots(basket: Basket) -> list[tuple[str, str]]:
     return [(name, value) for name, value in basket.fields() if not name.startswith("slot-")]
 
 
-async def _shop(site: SiteContext, unit: Unit, form: Form) -> DayShop:
+def _day(site: SiteContext, form: Form) -> date:
     try:
-        day = date.fromisoformat(str(form.get("day") or ""))
+        return date.fromisoformat(str(form.get("day") or ""))
     except ValueError:
-        day = clock.today(site.timezone)
+        return clock.today(site.timezone)
+
+
+async def _shop(site: SiteContext, unit: Unit, form: Form) -> DayShop:
+    day = _day(site, form)
     return await unit(read_day, site_id=site.site_id, day=day, timezone=site.timezone)
+
+
+async def _recent_shop(request: AnyRequest, site: SiteContext, unit: Unit, form: Form) -> DayShop:
+    """The day at most half a second ago: good enough to ask for names, not to sell by."""
+    days = remembered(request, _DAYS, seconds=PAGE_SECONDS)
+    key = site.tenant_id, site.site_id, _day(site, form)
+    found = await days.get(key, lambda: _shop(site, unit, form))
+    if not isinstance(found, DayShop):
+        raise TypeError(found)
+    return found
 
 
 @get("/s/{slug:str}/visitors", opt=dict(PUBLIC), include_in_schema=False)
@@ -265,7 +282,7 @@ async def visitors(
     """Name the visitors of what was chosen on the page before."""
     frame = await frame_of(request, site, unit)
     form = query_form(request)
-    shop = await _shop(site, unit, form)
+    shop = await _recent_shop(request, site, unit, form)
     basket = Basket.read(form, shop.day)
     try:
         wanted = basket.wanted(shop)

@@ -1,5 +1,6 @@
 """What the visitor's pages share: the site's own texts, remembered for a few seconds."""
 
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -15,6 +16,7 @@ from shanmen.sites import queries as sites
 from shanmen.sites.cache import Remembered
 from shanmen.sites.queries import SiteContext, SiteView
 from shanmen.web.forms import Form
+from shanmen.web.render import FLASH_COOKIE, is_htmx, locale_of
 
 AnyRequest = Request[Any, Any, Any]
 Page = Response[bytes]
@@ -24,7 +26,9 @@ ORDER: Final = "/s/{slug:str}/orders/{number:str}/{secret:str}"
 CHANNEL: Final = "web"
 """The channel of the visitor's pages."""
 FRAME_SECONDS: Final = 5.0
+PAGE_SECONDS: Final = 0.5
 _FRAMES: Final = "orders_frames"
+_PAGES: Final = "orders_pages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,30 @@ def remembered(
     if not isinstance(found, Remembered):
         found = state[name] = Remembered(seconds=seconds)
     return found
+
+
+async def same_for_all(
+    request: AnyRequest, key: Hashable, make: Callable[[], Awaitable[Page]]
+) -> Page:
+    """A page that is the same for everybody, at most half a second old.
+
+    On the morning of a holiday thousands look at the same day. The figures on it are binding only
+    for whoever holds a place, and half a second is less than a page is on its way to a phone. It
+    must have no form that is posted, because such a form carries a token of its reader. A
+    page with a message for this reader, or in a language that is being chosen, is made anew.
+    """
+    if FLASH_COOKIE in request.cookies or "lang" in request.query_params or is_htmx(request):
+        return await make()
+    pages = remembered(request, _PAGES, seconds=PAGE_SECONDS)
+    found = await pages.get((key, locale_of(request)), make)
+    if not isinstance(found, Response):
+        raise TypeError(found)
+    return Response(
+        found.content,
+        status_code=found.status_code,
+        media_type=found.media_type,
+        headers=dict(found.headers),
+    )
 
 
 def desk_of(request: AnyRequest) -> OrderDesk:

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from markupsafe import Markup
 
 from shanmen.db.session import Session, Unit
 from shanmen.inventory.queries import slots_by_id
@@ -38,6 +40,7 @@ from shanmen.sites.access import PUBLIC
 from shanmen.sites.queries import SiteContext
 from shanmen.web import i18n
 from shanmen.web.i18n import Locale
+from shanmen.web.qr import qr_svg
 from shanmen.web.render import locale_of, page
 
 ASK_AFTER: Final = timedelta(seconds=3)
@@ -46,6 +49,8 @@ ASK_EVERY: Final = 2.0
 ASK_WITHIN: Final = 4.0
 _ASKED: Final = "orders_asked"
 _SHOWS_TICKETS: Final = frozenset({State.ISSUED, State.PARTLY_USED, State.USED, State.REFUNDING})
+_HAS_CODE: Final = frozenset({"valid", "partly_used"})
+_MASK: Final = 2
 KEEP_HEADER: Final = "x-shanmen-keep"
 """Tells the service worker to keep the page (1) or to forget it (0)."""
 
@@ -97,7 +102,8 @@ class TicketCard:
     days: str
     """The last day, where it is valid for several."""
     code: TicketCode | None
-    text: str
+    picture: str
+    """The code as SVG; empty where there is none to show."""
     state: str
     over: bool
 
@@ -114,11 +120,14 @@ def cards(contents: OrderContents, site: SiteContext, locale: Locale) -> list[Ti
         further = [contents.spans[s] for s in line.slot_ids[1:] if s in contents.spans]
         code = contents.codes.get(shown.ticket_id)
         over = now >= shown.valid_until
+        state = _ticket_state(shown, over=over)
+        name = i18n.localized(shown.name, locale)
+        number = f"{contents.view.number}-{index - 1}"
         found.append(
             TicketCard(
                 shown,
                 index,
-                i18n.localized(shown.name, locale),
+                name,
                 f"{i18n.format_day(shown.visit_day, locale)} {span(starts, ends, locale)}",
                 tuple(
                     span(clock.local(a, site.timezone), clock.local(b, site.timezone), locale)
@@ -126,12 +135,27 @@ def cards(contents: OrderContents, site: SiteContext, locale: Locale) -> list[Ti
                 ),
                 i18n.format_day(ends.date(), locale) if ends.date() != starts.date() else "",
                 code,
-                code.text_at(now) if code else "",
-                _ticket_state(shown, over=over),
+                _picture(code, state, now, name=name, number=number, locale=locale),
+                state,
                 over,
             )
         )
     return found
+
+
+def _picture(
+    code: TicketCode | None, state: str, now: datetime, *, name: str, number: str, locale: Locale
+) -> str:
+    if code is None or state not in _HAS_CODE:
+        return ""
+    label = i18n.t(locale, "orders.order.qr_label", name=name, number=number)
+    return _drawn(code.text_at(now), label)
+
+
+@lru_cache(maxsize=1024)
+def _drawn(text: str, label: str) -> Markup:
+    """The picture of a code; a page is looked at more than once."""
+    return qr_svg(text, label, mask=_MASK)
 
 
 def _ticket_state(shown: OrderLineView, *, over: bool) -> str:

@@ -2,14 +2,15 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 
-from shanmen.catalog.queries import current_catalog
+from shanmen.catalog.queries import catalog_at
 from shanmen.catalog.rules import Catalog
+from shanmen.db.pipeline import Statement, run
 from shanmen.db.session import Session
 from shanmen.kit import documents, ids, phones
 from shanmen.kit.crypto import Keyring
@@ -17,25 +18,66 @@ from shanmen.orders.errors import OrderNotFound
 from shanmen.orders.rules import Line, State, lines_from
 from shanmen.orders.schemas import OrderEventView, OrderLineView, OrderView, VisitorView
 
+BY_NUMBER = "number = %(wanted)s"
+BY_ID = "id = %(wanted)s"
 ORDER = """
 SELECT id, number, site_id, channel, status, phone, locale, visit_day, amount_fen, refunded_fen,
        persons, lines, placed_by, generation, created_at, hold_expires_at, paid_at
-FROM orders WHERE tenant_id = :tenant AND {condition}
+FROM orders WHERE tenant_id = %(tenant)s AND {condition}
 """
-BY_NUMBER = text(ORDER.format(condition="number = :number"))
-BY_ID = text(ORDER.format(condition="id = :id"))
-HOLDERS = text(
-    "SELECT ticket_id, name, document_kind, document FROM holder "
-    "WHERE tenant_id = :tenant AND ticket_id = ANY(:tickets) ORDER BY ticket_id, seq"
-)
-TICKETS = text(
-    "SELECT id, status, persons_entered, generation FROM ticket "
-    "WHERE tenant_id = :tenant AND order_id = :order"
-)
-EVENTS = text(
-    "SELECT at, from_status, to_status, actor_label, actor_kind, reason FROM order_event "
-    "WHERE tenant_id = :tenant AND order_id = :order ORDER BY at, id"
-)
+# Holders exist before their tickets, and are found by the ids that the order's lines name.
+HOLDERS = """
+SELECT ticket_id, name, document_kind, document FROM holder
+WHERE tenant_id = %(tenant)s AND ticket_id IN (
+    SELECT (line->>'ticket_id')::uuid FROM orders, jsonb_array_elements(lines) AS line
+    WHERE tenant_id = %(tenant)s AND {condition})
+ORDER BY ticket_id, seq
+"""
+TICKETS = """
+SELECT id, status, persons_entered, generation FROM ticket
+WHERE tenant_id = %(tenant)s
+  AND order_id = (SELECT id FROM orders WHERE tenant_id = %(tenant)s AND {condition})
+"""
+EVENTS = """
+SELECT at, from_status, to_status, actor_label, actor_kind, reason FROM order_event
+WHERE tenant_id = %(tenant)s
+  AND order_id = (SELECT id FROM orders WHERE tenant_id = %(tenant)s AND {condition})
+ORDER BY at, id
+"""
+VERSION = "SELECT version FROM catalog_version WHERE tenant_id = %(tenant)s"
+
+
+class OrderRow(NamedTuple):
+    """An order's row as it is stored."""
+
+    id: UUID
+    number: str
+    site_id: UUID
+    channel: str
+    status: str
+    phone: bytes
+    locale: str
+    visit_day: date
+    amount_fen: int
+    refunded_fen: int
+    persons: int
+    lines: list[dict[str, Any]]
+    placed_by: str
+    generation: int
+    created_at: datetime
+    hold_expires_at: datetime
+    paid_at: datetime | None
+
+
+class TicketRow(NamedTuple):
+    """What became of a ticket."""
+
+    id: UUID
+    status: str
+    persons_entered: int
+    generation: int
+
+
 ORDER_SECRET = "order-page"  # noqa: S105 - a label
 
 
@@ -72,12 +114,12 @@ async def order_by_id(session: Session, *, order_id: UUID) -> OrderView:
 
 async def file_by_number(session: Session, *, number: str) -> OrderFile:
     """As `order_by_number`, with the lines."""
-    return await _file(session, BY_NUMBER, {"number": ids.normalise(number)})
+    return await _file(session, BY_NUMBER, ids.normalise(number))
 
 
 async def file_by_id(session: Session, *, order_id: UUID) -> OrderFile:
     """As `order_by_id`, with the lines."""
-    return await _file(session, BY_ID, {"id": order_id})
+    return await _file(session, BY_ID, order_id)
 
 
 async def file_for_page(session: Session, *, number: str, secret: str) -> OrderFile:
@@ -112,21 +154,25 @@ async def find_own(session: Session, *, number: str, phone: str) -> OrderView:
     return await order_by_id(session, order_id=row.id)
 
 
-async def _file(session: Session, statement: TextClause, params: dict[str, object]) -> OrderFile:
-    tenant = session.tenant_id
-    row = (await session.execute(statement, {"tenant": tenant, **params})).one_or_none()
-    if row is None:
-        raise OrderNotFound
-    lines = lines_from(row.lines)
-    catalog = await current_catalog(session)
-    holders = await session.execute(
-        HOLDERS, {"tenant": tenant, "tickets": [line.ticket_id for line in lines]}
+async def _file(session: Session, condition: str, wanted: str | UUID) -> OrderFile:
+    """All of an order in one round trip."""
+    params = {"tenant": session.tenant_id, "wanted": wanted}
+    orders, holders, tickets, events, versions = await run(
+        session,
+        [
+            Statement(sql.format(condition=condition), params)
+            for sql in (ORDER, HOLDERS, TICKETS, EVENTS, VERSION)
+        ],
     )
+    if not orders:
+        raise OrderNotFound
+    row = OrderRow(*orders[0])
+    lines = lines_from(row.lines)
+    catalog = await catalog_at(session, versions[0][0] if versions else 0)
     visitors: dict[UUID, list[VisitorView]] = defaultdict(list)
     for ticket_id, name, kind, document in holders:
         visitors[ticket_id].append(masked_visitor(session.keyring, name, kind, document))
-    issued = {t.id: t for t in await session.execute(TICKETS, {"tenant": tenant, "order": row.id})}
-    events = await session.execute(EVENTS, {"tenant": tenant, "order": row.id})
+    issued = {ticket.id: ticket for ticket in (TicketRow(*t) for t in tickets)}
     keyring = session.keyring
     view = OrderView(
         id=row.id,
@@ -149,10 +195,8 @@ async def _file(session: Session, statement: TextClause, params: dict[str, objec
         ],
         events=[_placed(row.created_at, row.placed_by)]
         + [
-            OrderEventView(
-                e.at, e.from_status, e.to_status, e.actor_label or e.actor_kind, e.reason
-            )
-            for e in events
+            OrderEventView(at, before, after, label or kind, reason)
+            for at, before, after, label, kind, reason in events
         ],
         secret=order_secret(keyring, row.id),
     )
@@ -176,7 +220,7 @@ def _line_view(
     line: Line,
     catalog: Catalog,
     order_status: str,
-    ticket: Any,  # noqa: ANN401 - a row
+    ticket: TicketRow | None,
     visitors: dict[UUID, list[VisitorView]],
 ) -> OrderLineView:
     kind = catalog.types.get(line.ticket_type_id)

@@ -115,6 +115,9 @@ class Batch:
         except (DomainError, ValueError):
             raise SlotNotFound(field=path) from None
         visit = slots[0]
+        if any(s.day != visit.day or s.ends_at <= visit.starts_at for s in slots[1:]):
+            # The further places of a bundle are of the same visit.
+            raise SlotNotFound(field=f"tickets.{index}.other_slot_ids")
         check_sale_window(
             kind, visit.day, visit.ends_at, now=self.now, timezone=prepared.request.timezone,
             path=path,

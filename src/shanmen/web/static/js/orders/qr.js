@@ -54,6 +54,7 @@ function codewords(text) {
     else put(first, 6);
   }
   if (bits.length > DATA * 8) throw new RangeError("The text is too long.");
+  if ([...text].some((each) => !ALPHABET.includes(each))) throw new RangeError("A character is of another mode.");
   put(0, Math.min(4, DATA * 8 - bits.length));
   while (bits.length % 8) bits.push(0);
   const data = [];
