@@ -81,15 +81,22 @@ class Day:
         with clock.at(at):
             return await self.desk.unit(admission.admit_one, scan=request)
 
-    async def old_scan(self, at: datetime, *, persons: int) -> None:
-        """An admission of an earlier day, as it was written then."""
+    async def old_scan(
+        self,
+        at: datetime,
+        *,
+        persons: int,
+        entrance: UUID | None = None,
+        direction: str = "in",
+    ) -> None:
+        """An admission as it was written then, at the east gate or another entrance."""
         async with self.database.transaction(self.park.tenant_id) as session:
             session.add(
                 Scan(
                     tenant_id=session.tenant_id, id=ids.new_id(), at=at,
                     day=clock.local(at, ZONE).date(), site_id=self.park.site_id,
-                    entrance_id=self.park.entrance_id, lane_id=self.east, method="qr",
-                    outcome="admitted", persons=persons,
+                    entrance_id=entrance or self.park.entrance_id, lane_id=self.east, method="qr",
+                    outcome="admitted", persons=persons, direction=direction,
                 )
             )  # fmt: skip
 

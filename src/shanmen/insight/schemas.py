@@ -2,6 +2,10 @@
 
 Persons are counted wherever a figure says nothing else; a family ticket of three is three. Whoever
 enters twice with a ticket for several entries is counted twice.
+
+The first zone of a site (the one with the lowest number) is the park itself; others, such as a
+cableway, lie within it. Who entered, left and is inside a site is therefore counted at the
+entrances of the first zone alone.
 """
 
 from datetime import date, datetime, time
@@ -125,7 +129,13 @@ class TodayFigures(Struct, frozen=True, kw_only=True):
         Count,
         Meta(description="Entered less left. Where exits are not scanned, all who entered."),
     ]
-    entered: Count
+    entered: Annotated[
+        Count,
+        Meta(
+            description="At the entrances of the site's first zone; other zones lie within it and "
+            "are in `zones`."
+        ),
+    ]
     left: Count
     last_15_minutes: Annotated[Count, Meta(description="Entered within the last 15 minutes.")]
     visit_sold: Annotated[

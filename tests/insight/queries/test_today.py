@@ -178,3 +178,32 @@ async def test_a_closed_entrance_stays_while_it_has_figures(visit: Day) -> None:
     found = await visit.figures(visit.at(9))
     assert [(one.name["en"], one.active) for one in found.entrances] == [("East gate", False)]
     assert (await visit.figures(visit.at(9, days=1))).entrances == []
+
+
+async def test_who_rides_the_cableway_is_not_counted_as_another_visitor(visit: Day) -> None:
+    unit = visit.database.unit(visit.park.tenant_id, actor=CHIEF)
+    slug = visit.park.slug
+    zone = await unit(
+        places.create_zone, site_slug=slug, name={"zh-CN": "索道", "en": "Cableway"}
+    )  # fmt: skip
+    valley = await unit(
+        places.create_entrance, site_slug=slug, zone_id=zone.id,
+        name={"zh-CN": "下站", "en": "Valley"},
+    )  # fmt: skip
+    await visit.old_scan(visit.at(9, 5), persons=5)
+    await visit.old_scan(visit.at(9, 20), persons=4, entrance=valley.id)
+    await visit.old_scan(visit.at(9, 25), persons=3, entrance=valley.id, direction="out")
+    await visit.old_scan(visit.at(9, 28), persons=1, direction="out")
+
+    found = await visit.figures(visit.at(9, 30))
+
+    assert (found.entered, found.left, found.inside, found.last_15_minutes) == (5, 1, 4, 0)
+    assert [(one.name["en"], one.entered, one.left, one.inside) for one in found.zones] == [
+        ("Main", 5, 1, 4),
+        ("Cableway", 4, 3, 1),
+    ]
+    assert {one.name["en"]: one.entered for one in found.entrances}["Valley"] == 4
+    assert {one.entered for one in found.quarters} == {5, 0}
+    assert await unit(entries_of_day, site_id=visit.park.site_id, day=visit.day) == {36: 5}
+    [day] = (await visit.past(visit.day, visit.day)).days
+    assert day.entered == 5

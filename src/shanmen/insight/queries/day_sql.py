@@ -13,12 +13,26 @@ WHERE e.tenant_id = %(tenant)s AND e.site_id = %(site)s
 ORDER BY z.number, e.number
 """
 
+# The first zone is the park itself and the others lie within it: whoever rides the cableway has
+# come in at a gate before. So a site's visitors are those of the entrances of its first zone, and
+# its other zones are not added to them.
+OUTER_ENTRANCES: Final = """(
+    SELECT e.id FROM entrance e JOIN zone z ON z.tenant_id = e.tenant_id AND z.id = e.zone_id
+    WHERE e.tenant_id = %(tenant)s AND e.site_id = %(site)s AND z.number = (
+        SELECT min(first.number)
+        FROM zone first JOIN entrance f ON f.tenant_id = first.tenant_id AND f.zone_id = first.id
+        WHERE f.tenant_id = %(tenant)s AND f.site_id = %(site)s
+    )
+)"""
+
 # The day's scans are read once and summed into cells; the figures by entrance, type, slot, quarter
-# of an hour and reason are then sums of some hundred cells, so they cannot disagree.
-SCANS: Final = """
+# of an hour and reason are then sums of some hundred cells, so they cannot disagree. Only the first
+# zone has quarters, because they tell when visitors came to the site.
+SCANS: Final = f"""
 WITH cell AS MATERIALIZED (
     SELECT entrance_id, ticket_type_id, slot_id,
-        date_bin('15 minutes', at, %(opens)s) AS quarter,
+        CASE WHEN entrance_id IN {OUTER_ENTRANCES}
+            THEN date_bin('15 minutes', at, %(opens)s) END AS quarter,
         CASE WHEN outcome = 'refused' THEN reason END AS refusal,
         coalesce(sum(persons) FILTER (WHERE came), 0) AS entered,
         coalesce(sum(persons) FILTER (WHERE went), 0) AS gone,
@@ -39,15 +53,15 @@ SELECT CASE WHEN grouping(entrance_id) = 0 THEN 'entrance'
     sum(entered)::bigint, sum(gone)::bigint, sum(recent)::bigint, sum(refused)::bigint
 FROM cell
 GROUP BY GROUPING SETS ((entrance_id), (ticket_type_id), (slot_id), (quarter), (refusal))
-"""
+"""  # noqa: S608 - our own text.
 
-ENTRIES: Final = """
+ENTRIES: Final = f"""
 SELECT date_bin('15 minutes', at, %(opens)s), sum(persons)::bigint
 FROM scan
 WHERE tenant_id = %(tenant)s AND site_id = %(site)s AND day = %(day)s AND outcome = 'admitted'
-    AND direction = 'in' AND undone_at IS NULL
+    AND direction = 'in' AND undone_at IS NULL AND entrance_id IN {OUTER_ENTRANCES}
 GROUP BY 1
-"""
+"""  # noqa: S608 - our own text.
 
 SLOTS: Final = """
 SELECT s.id, s.pool_id, p.name, s.starts, s.ends, s.starts_at, s.ends_at, s.status,

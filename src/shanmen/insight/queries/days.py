@@ -15,13 +15,14 @@ from shanmen.sites.errors import SiteUnknown
 MOST_DAYS: Final = 92
 """Days that are answered at once: a quarter of a year."""
 
-ENTERED: Final = """
+ENTERED: Final = f"""
 SELECT day, sum(persons)::bigint
 FROM scan
 WHERE tenant_id = %(tenant)s AND site_id = %(site)s AND day BETWEEN %(first)s AND %(last)s
     AND outcome = 'admitted' AND direction = 'in' AND undone_at IS NULL
+    AND entrance_id IN {day_sql.OUTER_ENTRANCES}
 GROUP BY 1
-"""
+"""  # noqa: S608 - our own text.
 
 VISITS: Final = """
 SELECT visit_day, coalesce(sum(party_size) FILTER (WHERE status <> 'refunded'), 0)::bigint,

@@ -72,10 +72,9 @@ class Tallies:
     by_quarter: dict[datetime, int] = field(default_factory=dict)
     refusals: dict[str, int] = field(default_factory=dict)
 
-    @property
-    def total(self) -> Tally:
-        """All of the day."""
-        return sum(self.by_entrance.values(), Tally())
+    def at(self, entrances: Iterable[UUID]) -> Tally:
+        """What the day comes to at some entrances."""
+        return sum((self.by_entrance.get(one, Tally()) for one in entrances), Tally())
 
 
 async def today_figures(
@@ -110,7 +109,7 @@ async def today_figures(
     types = _types(rows[4], scans)
     moved = dict(rows[6])
     [(orders, persons)] = rows[5]
-    total = scans.total
+    total = scans.at(_outer(rows[0]))
     return TodayFigures(
         day=day,
         as_of=now,
@@ -125,7 +124,7 @@ async def today_figures(
         sold_persons=persons,
         taken_fen=moved.get("payment", 0),
         refunded_fen=moved.get("refund", 0),
-        refused=total.refused,
+        refused=scans.at(scans.by_entrance).refused,
         refusals=[
             RefusalFigures(reason=reason, scans=count)
             for reason, count in sorted(scans.refusals.items(), key=lambda one: (-one[1], one[0]))
@@ -202,11 +201,17 @@ def _tallies(rows: Iterable[Row]) -> Tallies:
         tally = Tally(*sums)
         if what in places and place is not None:
             places[what][place] = tally
-        elif what == "quarter":
+        elif what == "quarter" and quarter is not None:
             found.by_quarter[quarter] = tally.entered
         elif what == "refusal" and refusal is not None:
             found.refusals[refusal] = tally.refused
     return found
+
+
+def _outer(rows: Sequence[Row]) -> list[UUID]:
+    """The entrances of the first zone, through which visitors come to the site from outside."""
+    first = min((row[3] for row in rows), default=None)
+    return [row[0] for row in rows if row[3] == first]
 
 
 def _entrances(rows: Iterable[Row], scans: Tallies) -> list[EntranceFigures]:
