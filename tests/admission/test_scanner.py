@@ -76,7 +76,16 @@ async def test_a_guards_morning(scanner: tuple[Gates, Page]) -> None:
     assert await page.inner_text("[data-part=sentence]") == "1 may still enter"
     await page.click("#part-button")
 
+    # A ticket's number has letters: the phone's own keyboard comes for them, and goes.
     await page.click("#keypad-button")
+    for mode in ("none", "text", "none", "text"):
+        assert await page.get_attribute("#keypad-input", "inputmode") == mode
+        await page.click("[data-letters]")
+        assert await page.evaluate("() => document.activeElement.id") == "keypad-input"
+    await page.click("[data-letters]")
+    await page.click("#keypad [data-close]")
+    await page.click("#keypad-button")
+    assert await page.get_attribute("#keypad-input", "inputmode") == "none"
     for key in part.documents[0]:
         await page.click(f"[data-key='{key}']")
     await page.click("#keypad button[type=submit]")

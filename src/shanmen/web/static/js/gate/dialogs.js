@@ -26,7 +26,20 @@ export function askNumber({ title, hint } = {}) {
   dialog.querySelector("h2").textContent = title ?? dialog.querySelector("h2").dataset.title ?? dialog.querySelector("h2").textContent;
   input.value = "";
   if (hint) input.placeholder = hint;
+  const letters = dialog.querySelector("[data-letters]");
+  // Passports and tickets have letters: the phone's own keyboard comes instead of the number pad's.
+  const useLetters = (wanted) => {
+    input.inputMode = wanted ? "text" : "none";
+    letters.setAttribute("aria-pressed", String(wanted));
+  };
+  useLetters(false);
   return ask(dialog, () => input.value.trim() || null, ({ signal }) => {
+    letters.addEventListener("click", () => {
+      useLetters(input.inputMode !== "text");
+      // A phone shows or hides its keyboard only when a field gets the focus anew.
+      input.blur();
+      input.focus({ preventScroll: true });
+    }, { signal });
     for (const key of dialog.querySelectorAll("[data-key]")) {
       key.addEventListener("click", () => {
         input.value = key.dataset.key === "delete" ? input.value.slice(0, -1) : input.value + key.dataset.key;
