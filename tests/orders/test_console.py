@@ -5,6 +5,7 @@ import re
 import pytest
 from sqlalchemy import text
 
+from shanmen.orders.pages.console import _who
 from shanmen.payments.service import refunds_of
 from shanmen.sites.service import staff as people
 from tests.orders.conftest import Shop
@@ -72,6 +73,19 @@ async def test_an_order_with_its_history_and_money(shop: Shop) -> None:
     assert "已收款" in page
     assert not re.search(r"\d{17}[\dX]", page)
     await shop.get("/console/orders/01a20282-e8d8-7049-8f5c-3b828cf06000", status=404)
+
+
+@pytest.mark.parametrize(
+    ("actor", "said"),
+    [
+        ("orders.follow_admissions", "System: after an entry"),
+        ("orders.some_new_job", "System"),
+        ("visitor", "Visitor"),
+        ("Zhou (zhou)", "Zhou (zhou)"),
+    ],
+)
+def test_the_history_names_who_did_it_in_words(actor: str, said: str) -> None:
+    assert _who("en", actor) == said
 
 
 async def test_personal_data_is_shown_to_those_who_say_why(shop: Shop) -> None:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 __all__ = ["CalendarDay", "CalendarMonth", "DayState", "month_grid"]
 
-DayState = Literal["available", "few", "soldout", "closed", "past"]
+DayState = Literal["available", "few", "soldout", "closed", "notyet", "past"]
 # Weeks start on Monday, as calendars in China print them.
 _WEEKS: Final = months.Calendar(firstweekday=0)
 

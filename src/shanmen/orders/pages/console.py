@@ -1,5 +1,6 @@
 """The console's orders: find, look, and what staff may do with them."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -42,6 +43,8 @@ CHANGE: Final = [requires("orders.change")]
 GOODWILL: Final = "catalog.edit"
 """Whoever makes the refund rules may depart from them."""
 PAGE_SIZE: Final = 50
+_JOB: Final = re.compile(r"[a-z]+\.[a-z_]+")
+"""What the system calls itself in the history: the job that it did."""
 
 TONES: Final = {
     State.HELD: "warn",
@@ -157,11 +160,17 @@ def events(contents: OrderContents, locale: Locale) -> list[EventRow]:
             EventRow(
                 event,
                 i18n.t(locale, f"orders.state.{event.to_status}"),
-                _word(locale, f"orders.actor.{event.actor}", event.actor),
+                _who(locale, event.actor),
                 why,
             )
         )
     return rows
+
+
+def _who(locale: Locale, actor: str) -> str:
+    """Who did it: a person or partner by name, a part of the system in words."""
+    unnamed = i18n.t(locale, "orders.actor.system") if _JOB.fullmatch(actor) else actor
+    return _word(locale, f"orders.actor.{actor}", unnamed)
 
 
 def _word(locale: Locale, key: str, code: str) -> str:

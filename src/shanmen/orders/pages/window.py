@@ -27,7 +27,7 @@ SLOT_STATES: Final = {
     Availability.NEARLY_FULL: "few",
     Availability.SOLD_OUT: "soldout",
     Availability.CLOSED: "closed",
-    Availability.NOT_YET: "closed",
+    Availability.NOT_YET: "notyet",
     Availability.OVER: "past",
 }
 """Availability in the words of the web kit."""
