@@ -263,7 +263,7 @@ ZONE_NUMBERS = range(32)
 """A zone's number is a bit of the ticket's rights, so there are 32."""
 ENTRANCE_NUMBERS = range(1, 1000)
 SITE_NUMBERS = range(1, 256)
-"""A site's number is one byte of the ticket's token."""
+"""A site's number is two bytes of the ticket's token; no tenant needs that many sites."""
 
 
 def free_number(taken: Collection[int], numbers: range) -> int:
