@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from shanmen.db.session import Database
+from shanmen.kit.documents import DocumentKind
 from shanmen.orders.desk import OrderDesk
 from shanmen.orders.queries import order_by_id
+from shanmen.orders.schemas import VisitorInput
 from tests.support.park import Park, fresh_people
 
 
@@ -42,6 +44,19 @@ async def test_a_name_and_document_typed_oddly_are_shown_as_stored(
     placed, new = await desk.place_and_show(park.tenant_id, request)
 
     assert new is not None
+    assert new == await database.unit(park.tenant_id)(order_by_id, order_id=placed.id)
+
+
+async def test_a_permit_is_shown_without_its_renewals(
+    desk: OrderDesk, database: Database, park: Park
+):
+    permit = VisitorInput("陈大文", DocumentKind.HK_MACAO_PERMIT, "H1234567802")
+    request = park.order(msgspec.structs.replace(park.ticket(), visitors=[permit]))
+
+    placed, new = await desk.place_and_show(park.tenant_id, request)
+
+    assert new is not None
+    assert new.tickets[0].visitors[0].document_number == "H12****78"
     assert new == await database.unit(park.tenant_id)(order_by_id, order_id=placed.id)
 
 

@@ -11,12 +11,14 @@ import unicodedata
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from operator import mul
 from typing import ClassVar, Literal
 
 from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
 
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_ZEROS = ord("0") * sum(_WEIGHTS)
 _CHECK_DIGITS = "10X98765432"
 _DIGITS_18 = 18
 _LONGEST_INPUT = 64
@@ -162,8 +164,12 @@ def normalise(number: str) -> str:
 
 def check_digit(first_17: str) -> str:
     """Return the 18th character that belongs to 17 digits (GB 11643-1999, ISO 7064 MOD 11-2)."""
-    total = sum(int(digit) * weight for digit, weight in zip(first_17, _WEIGHTS, strict=True))
-    return _CHECK_DIGITS[total % 11]
+    # The code of a digit is 48 more than the digit. This is asked for every visitor, and adding up
+    # codes takes a fifth of the time that reading each digit takes.
+    codes = first_17.encode("ascii")
+    if len(codes) != len(_WEIGHTS) or not codes.isdigit():
+        raise ValueError("A check digit belongs to 17 digits.")
+    return _CHECK_DIGITS[(sum(map(mul, codes, _WEIGHTS)) - _ZEROS) % 11]
 
 
 def kind_of_18(number: str) -> DocumentKind:

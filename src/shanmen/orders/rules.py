@@ -154,6 +154,9 @@ def clean_name(name: str, *, path: str) -> str:
     """A name as it is stored and searched: NFKC, single spaces; raises NameInvalid."""
     if not name.isascii():
         name = unicodedata.normalize("NFKC", name)
+    if len(name) <= MAX_NAME and name.isalpha():
+        # Most names by far: letters or characters alone, nothing to put right and nothing hidden.
+        return name
     name = " ".join(name.split())
     if not name or len(name) > MAX_NAME or not any(c.isalpha() for c in name):
         raise NameInvalid(field=path)

@@ -21,7 +21,7 @@ from shanmen.orders.errors import (
     WrongNumberOfVisitors,
 )
 from shanmen.orders.rules import age_problem, clean_name
-from shanmen.orders.schemas import PlaceOrder, TicketInput, VisitorInput
+from shanmen.orders.schemas import PlaceOrder, TicketInput, VisitorInput, VisitorView
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class PreparedHolder:
     document: bytes
     document_index: int
     age: int | None
+    shown: VisitorView
+    """Masked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Prepared:
     number: str
     phone: bytes
     phone_index: int
+    phone_shown: str
+    """Masked."""
     tickets: tuple[PreparedTicket, ...]
 
     @property
@@ -92,6 +96,7 @@ def prepare(request: PlaceOrder, *, catalog: Catalog, keyring: Keyring) -> Prepa
         number=ids.order_number(today),
         phone=keyring.encrypt(phone, field="orders.phone"),
         phone_index=keyring.blind_index(phone, purpose="phone"),
+        phone_shown=phones.mask(phone),
         tickets=tickets,
     )
 
@@ -155,6 +160,9 @@ def prepare_holder(
         document=keyring.encrypt(document.number, field="holder.document"),
         document_index=document_index(keyring, document.kind.value, document.number),
         age=age,
+        shown=VisitorView(
+            documents.mask_name(name), document.kind.value, documents.mask(document.number)
+        ),
     )
 
 

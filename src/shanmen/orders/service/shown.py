@@ -1,10 +1,9 @@
 """An order that was placed just now, as `queries` would read it back, without reading it."""
 
-from shanmen.kit import documents, phones
 from shanmen.kit.crypto import Keyring
 from shanmen.orders.queries import order_secret
-from shanmen.orders.rules import Line, State, clean_name
-from shanmen.orders.schemas import OrderEventView, OrderLineView, OrderView, VisitorView
+from shanmen.orders.rules import Line, State
+from shanmen.orders.schemas import OrderEventView, OrderLineView, OrderView
 from shanmen.orders.service.prepare import PreparedTicket
 from shanmen.orders.service.write import Granted
 
@@ -21,7 +20,7 @@ def new_order_view(granted: Granted, keyring: Keyring) -> OrderView:
         site_id=request.site_id,
         channel=request.channel,
         status=HELD,
-        phone=phones.mask(phones.normalise(request.order.phone)),
+        phone=prepared.phone_shown,
         locale=request.order.locale,
         visit_day=granted.visit_day,
         amount_fen=placed.amount_fen,
@@ -52,12 +51,5 @@ def _line_view(ticket: PreparedTicket, line: Line) -> OrderLineView:
         status=HELD,
         persons_entered=0,
         generation=0,
-        visitors=[
-            VisitorView(
-                name=documents.mask_name(clean_name(visitor.name, path="")),
-                document_kind=holder.document_kind,
-                document_number=documents.mask(documents.normalise(visitor.document_number)),
-            )
-            for visitor, holder in zip(ticket.wish.visitors, ticket.holders, strict=True)
-        ],
+        visitors=[holder.shown for holder in ticket.holders],
     )
