@@ -8,8 +8,8 @@ connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
     target_metadata=metadata(),
-    include_name=lambda name, kind, _: not (
-        kind == "table" and str(name).startswith("procrastinate")
+    include_name=lambda name, kind, _: (
+        not (kind == "table" and str(name).startswith("procrastinate"))
     ),
 )
 with context.begin_transaction():

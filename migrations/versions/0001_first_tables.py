@@ -35,7 +35,8 @@ def _job_queue(app_role: str) -> None:
             name
             for (name,) in op.get_bind().execute(
                 sa.text(
-                    "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                    "SELECT c.relname FROM pg_class c "
+                    "JOIN pg_namespace n ON n.oid = c.relnamespace "
                     "WHERE n.nspname = current_schema() AND c.relname LIKE 'procrastinate%' "
                     "AND c.relkind = :kind"
                 ),

@@ -148,8 +148,8 @@ async def make_park(
         }
     return Park(
         tenant_id=tenant.tenant_id, code=code, slug=code, site_id=site.id, zone_id=zone.id,
-        entrance_id=entrance.id, lane_id=lane.id, gate_pool=gate[0], ride_pool=ride[0], slots=gate[1],
-        ride_slots=ride[1], day=day, types=types,
+        entrance_id=entrance.id, lane_id=lane.id, gate_pool=gate[0], ride_pool=ride[0],
+        slots=gate[1], ride_slots=ride[1], day=day, types=types,
     )  # fmt: skip
 
 
