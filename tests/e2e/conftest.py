@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page
@@ -58,7 +59,7 @@ class Screens:
     url: str
     code: str
 
-    async def open(self, *, width: int = 360, **options: object) -> BrowserContext:
+    async def open(self, *, width: int = 360, **options: Any) -> BrowserContext:
         """A new browser profile; Chinese unless `locale` says otherwise."""
         size = PHONE if width == PHONE["width"] else DESK
         context = await self.browser.new_context(
