@@ -50,6 +50,8 @@ class Stand:
 
 
 LEAVE_BY = time(18, 30)
+WHOLE_DAY = timedelta(hours=8)
+DAYLIGHT = time(8, 30), time(17)
 MAIN, CABLEWAY, THEATRE = 0, 1, 2
 COUNTED_OUT = 0.9
 """Of those who came in; the rest leave by paths that nobody counts."""
@@ -90,10 +92,11 @@ class Visitor:
         """
         ticket, dice = self.ticket, self.dice
         zone = self._zone()
-        window = (ticket.valid_until - ticket.valid_from).total_seconds()
-        at = ticket.valid_from + timedelta(seconds=arrival * window + dice.random() * 40)
+        opens, window = self._hours()
+        at = opens + timedelta(seconds=arrival * window.total_seconds() + dice.random() * 40)
         at = max(at, bought + WALK)
-        lot = dice.random()
+        # Nobody is too early or too late for a ticket of the whole day.
+        lot = dice.random() if window < WHOLE_DAY else 0.5 + dice.random() / 2
         if lot < 0.008:  # noqa: PLR2004 - shares of what goes wrong at a gate
             at = ticket.valid_until + timedelta(minutes=dice.uniform(18, 70))
             self._stand(at, zone, self._show(), let_in=dice.random() < 0.5)  # noqa: PLR2004
@@ -113,6 +116,14 @@ class Visitor:
         if zone == MAIN:
             self._go_on(at)
         return self.stands
+
+    def _hours(self) -> tuple[datetime, timedelta]:
+        """When people come with this ticket: in its time, by daylight where that is a whole day."""
+        opens, closes = self.ticket.valid_from, self.ticket.valid_until
+        if closes - opens >= WHOLE_DAY:
+            day = clock.local(opens, self.timezone).date()
+            opens, closes = (clock.to_utc(day, hour, self.timezone) for hour in DAYLIGHT)
+        return opens, closes - opens
 
     @property
     def _rotating(self) -> bool:
