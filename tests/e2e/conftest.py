@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize
 
 from tests.conftest import MASTERS, Cluster, open_database
 from tests.support.browser import chromium, chromium_path
@@ -14,8 +14,8 @@ from tests.support.park import PASSWORD, Park, make_park
 from tests.support.server import Server
 
 ROOT = Path(__file__).parents[2]
-PHONE = {"width": 360, "height": 740}
-DESK = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESK: ViewportSize = {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="session")

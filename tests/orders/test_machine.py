@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 import pytest
@@ -243,7 +243,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(slot=slots, closed=st.booleans())
     def close_or_open(self, slot: int, closed: bool) -> None:
-        status = "closed" if closed else "open"
+        status: Literal["open", "closed"] = "closed" if closed else "open"
         self.run(self.desk.unit(edit_slot, slot_id=self.park.slots[slot], status=status))
         (self.paper.closed.add if closed else self.paper.closed.discard)(slot)
 

@@ -49,7 +49,7 @@ async def client():
         route_handlers=[framework],
         plugins=[WebPlugin(WebConfig(secret=b"s" * 32))],
     )
-    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as opened:
         yield opened
 
