@@ -84,8 +84,9 @@ class Transport(httpx.AsyncBaseTransport):
         if not task.done():
             task.cancel()
         await asyncio.gather(task, return_exceptions=not self._failed(task))
+        stream = httpx.ByteStream(b"".join(chunks))
         return httpx.Response(
-            start["status"], headers=start["headers"], content=b"".join(chunks), request=request
+            start["status"], headers=start["headers"], stream=stream, request=request
         )
 
     @staticmethod

@@ -8,7 +8,8 @@ import msgspec
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta
 
-from shanmen.kit.errors import BadInput, DomainError
+from shanmen.db.session import LockTimeout
+from shanmen.kit.errors import BadInput, DomainError, Overloaded
 from shanmen.sites import errors, queries
 
 Text = Annotated[
@@ -57,13 +58,15 @@ class ProblemDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
 def problems(*kinds: type[DomainError]) -> dict[int, ResponseSpec]:
     """The ``responses=`` of an API route that raises these errors.
 
-    Those that every route with a key has (400, 401, 403, 422) are added.
+    Those that every route with a key has (400, 401, 403, 422, 503) are added.
     """
     by_status: dict[int, list[type[DomainError]]] = {}
     everywhere: tuple[type[DomainError], ...] = (
         errors.BadApiKey,
         errors.MissingPermission,
         BadInput,
+        LockTimeout,
+        Overloaded,
     )
     for kind in dict.fromkeys((*kinds, *everywhere)):
         by_status.setdefault(kind.status, []).append(kind)
