@@ -48,7 +48,7 @@ if (waiting) {
 // --- Without network ---
 
 const live = document.querySelector("[data-keep]");
-const offline = document.querySelector("[data-offline]");
+const offline = document.querySelector("[data-offline-note]");
 const showOffline = () => {
   if (offline) offline.hidden = navigator.onLine;
 };
