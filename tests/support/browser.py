@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -43,15 +43,20 @@ async def chromium() -> AsyncIterator[Browser]:
             await browser.close()
 
 
-async def axe_findings(page: Page, script: str) -> list[str]:
+async def axe_findings(page: Page, script: str, *, rules: Sequence[str] = ()) -> list[str]:
     """Serious and critical findings of axe-core on a page, one line each.
 
     Args:
+        page: where to look.
         script: the source of axe-core; run in the page, which its policy does not forbid.
+        rules: ids of the only rules to look at; all of them without.
     """
-    await page.evaluate(script)
+    if not await page.evaluate("typeof axe === 'object'"):
+        await page.evaluate(script)
     result = await page.evaluate(
-        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+        "async (rules) => (await axe.run(document, {resultTypes: ['violations'], "
+        "...(rules.length ? {runOnly: rules} : {})})).violations",
+        list(rules),
     )
     return [
         f"{v['id']} ({v['impact']}): {v['help']}: {v['nodes'][0]['html'][:120]}"

@@ -1,0 +1,102 @@
+"""Corrections at the gate: a guard needs a supervisor, who lets in or takes back."""
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from shanmen.db.session import Session
+from shanmen.kit import ids
+from shanmen.sites.service import staff
+from tests.conftest import open_database
+from tests.e2e.conftest import Screens
+from tests.support.desk import Desk
+from tests.support.park import PASSWORD, PASSWORD_HASH, Park
+
+pytestmark = pytest.mark.e2e
+
+WIDTHS = [360, 1280]
+
+
+@pytest.fixture(scope="module")
+async def guard(server_url: str, open_park: Park) -> str:
+    """The login of somebody who may scan and nothing else."""
+
+    login = f"guard{ids.new_id().hex[-9:]}"
+
+    async def make(session: Session) -> None:
+        await staff.create_staff(
+            session, login=login, name="Guard", role_code="gate", password_hash=PASSWORD_HASH
+        )
+
+    database = open_database(server_url)
+    await Desk(database, open_park).unit(make)
+    await database.close()
+    return login
+
+
+async def a_ticket(server_url: str, park: Park) -> str:
+    """The number of a paid ticket."""
+    database = open_database(server_url)
+    try:
+        desk = Desk(database, park)
+        placed = await desk.place(park.order(park.ticket()))
+        await desk.pay(placed)
+        return f"{placed.number}-0"
+    finally:
+        await database.close()
+
+
+async def enter_number(page: Page, number: str) -> None:
+    """By the keypad, as when a phone is dead."""
+    await page.click("#keypad-button")
+    await page.fill("#keypad-input", number)
+    await page.locator("#keypad button[type=submit]").click()
+
+
+async def correct(page: Page, action: str, *, password: str) -> Locator:
+    """Open the correction, fill it with a supervisor's log-in, and send it."""
+    await page.click(f"[data-action={action}]")
+    dialog = page.locator("dialog#correct")
+    await expect(dialog).to_be_visible()
+    await dialog.locator("[data-reason]").first.click()
+    await dialog.locator("#correct-login").fill("admin")
+    await dialog.locator("#correct-password").fill(password)
+    await dialog.locator("[data-part=send]").click()
+    return dialog
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_a_supervisor_overrides_and_takes_back(
+    screens: Screens, open_park: Park, server_url: str, guard: str, width: int
+) -> None:
+    number = await a_ticket(server_url, open_park)
+    context = await screens.open(width=width)
+    page = await context.new_page()
+    await screens.sign_in(page, guard)
+    await page.goto(f"/gate/{open_park.lane_id}")
+    verdict = page.locator("#verdict")
+    entered = page.locator("[data-count=entered]")
+    before = int(await entered.inner_text())
+    await enter_number(page, number)
+    await expect(verdict).to_have_class("verdict verdict-admit")
+    await expect(entered).to_have_text(str(before + 1))
+    await enter_number(page, number)
+    await expect(verdict).to_have_class("verdict verdict-refuse")
+
+    dialog = await correct(page, "override", password="not the password")
+    await expect(dialog.locator("[data-part=error]")).to_be_visible()
+    await expect(verdict).to_have_class("verdict verdict-refuse")
+    await expect(dialog.locator("#correct-password")).to_have_value("")
+    await dialog.locator("#correct-password").fill(PASSWORD)
+    await dialog.locator("[data-part=send]").click()
+    await expect(dialog).to_be_hidden()
+    await expect(verdict).to_have_class("verdict verdict-admit")
+    await expect(verdict).to_contain_text("Admin")
+    await expect(entered).to_have_text(str(before + 2))
+
+    dialog = await correct(page, "undo", password=PASSWORD)
+    await expect(dialog).to_be_hidden()
+    await expect(verdict).to_have_class("verdict verdict-undone")
+    await expect(entered).to_have_text(str(before + 1))
+    overflow = "document.scrollingElement.scrollWidth - window.innerWidth"
+    assert await page.evaluate(overflow) <= 0
+    await context.close()
