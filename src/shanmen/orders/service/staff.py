@@ -18,9 +18,9 @@ from shanmen.orders.service.start import confirm_external
 PHONE = text("SELECT phone, number FROM orders WHERE tenant_id = :tenant AND id = :order")
 HOLDERS = text(
     "SELECT ticket_id, name, document_kind, document FROM holder "
-    "WHERE tenant_id = :tenant AND ticket_id IN ("
+    "WHERE tenant_id = :tenant AND ticket_id = ANY (ARRAY("
     "SELECT (line->>'ticket_id')::uuid FROM orders, jsonb_array_elements(lines) AS line "
-    "WHERE tenant_id = :tenant AND id = :order) ORDER BY ticket_id, seq"
+    "WHERE tenant_id = :tenant AND id = :order)) ORDER BY ticket_id, seq"
 )
 
 
