@@ -40,10 +40,10 @@ class Owner:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url) as connection:
-            return connection.execute(sql).fetchall()  # type: ignore[arg-type]
+            return connection.execute(sql).fetchall()
 
     def count(self, sql: str) -> int:
-        return self.rows(f"SELECT count(*) FROM {sql}")[0][0]
+        return int(self.rows(f"SELECT count(*) FROM {sql}")[0][0])
 
 
 async def audit(database: Database, owner: Owner) -> None:

@@ -1,6 +1,7 @@
 """The demo's tenants: made once, whole, and as a visitor should find them."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -14,6 +15,13 @@ from shanmen.sites import queries as sites
 from shanmen.sites.passwords import Passwords
 from shanmen.sites.rules import DEFAULT_ROLES
 from tests.demo.conftest import NOW
+
+
+async def mountain(database: Database) -> tuple[int, UUID]:
+    """The tenant and the site of the demo's mountain."""
+    found = await database.unit(None)(sites.address_of, slug="yunling")
+    assert found
+    return found
 
 
 async def test_a_second_start_makes_nothing(demo: Database):
@@ -58,7 +66,7 @@ async def test_everybody_can_sign_in(demo: Database):
 
 
 async def test_the_mountain_has_its_gates_pools_and_tickets(demo: Database):
-    tenant_id, site_id = await demo.unit(None)(sites.address_of, slug="yunling")
+    tenant_id, site_id = await mountain(demo)
     async with demo.transaction(tenant_id) as session:
         entrances = await sites.entrances(session, site_id=site_id)
         names = [entrance.name["zh-CN"] for entrance in entrances]
@@ -71,7 +79,8 @@ async def test_the_mountain_has_its_gates_pools_and_tickets(demo: Database):
         catalog = await current_catalog(session)
         holiday, winter = NOW.date(), NOW.date().replace(month=12, day=1)
         adult = types["Adult"]
-        assert catalog.price(adult, holiday) > catalog.price(adult, winter) > 0
+        prices = [catalog.price(adult, day) or 0 for day in (winter, holiday)]
+        assert 0 < prices[0] < prices[1]
         assert catalog.price(types["70 and over, free"], holiday) == 0
         for kind in types.values():
             assert set(kind.name) == {"zh-CN", "en"}
@@ -79,7 +88,7 @@ async def test_the_mountain_has_its_gates_pools_and_tickets(demo: Database):
 
 
 async def test_days_ahead_are_on_sale_and_one_ride_is_closed(demo: Database):
-    tenant_id, site_id = await demo.unit(None)(sites.address_of, slug="yunling")
+    tenant_id, site_id = await mountain(demo)
     today = NOW.date()
     async with demo.transaction(tenant_id) as session:
         for pool in await pools(session, site_id=site_id):
