@@ -5,14 +5,14 @@ those of `life_model`, and after each story the auditors of stock and money must
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -73,6 +73,7 @@ class Life(RuleBasedStateMachine):
 
     database: ClassVar[Database]
     runner: ClassVar[asyncio.Runner]
+    kind_of_paper: ClassVar[type[Paper]] = Paper
     orders = Bundle("orders")
     scans = Bundle("scans")
 
@@ -103,7 +104,7 @@ class Life(RuleBasedStateMachine):
         self.desk = Desk(self.database, park)
         self.park = park
         self.people = fresh_people(PEOPLE)
-        self.paper = Paper(
+        self.paper = self.kind_of_paper(
             {(GATE, n): PLACES for n in range(SLOTS)} | {(RIDE, n): RIDES for n in range(SLOTS)}
         )
 
@@ -282,16 +283,31 @@ class Life(RuleBasedStateMachine):
         assert self.run(self.desk.unit(ledger_differences)) == []
 
 
-def tell_stories(url: str, *, stories: int, steps: int) -> None:
+class Forgetful(Paper):
+    """Keeps the places of whoever cancelled."""
+
+    def cancel(self, order: PaperOrder) -> str | None:
+        return None if order.status == "held" else "TransitionRefused"
+
+
+class ForgetfulLife(Life):
+    kind_of_paper = Forgetful
+
+
+def tell_stories(
+    url: str, *, stories: int, steps: int, life: type[Life] = Life, phases: Iterable[Phase] = Phase
+) -> None:
     with asyncio.Runner() as runner:
         Life.runner, Life.database = runner, open_database(url)
         try:
             run_state_machine_as_test(
-                Life,
+                life,
                 settings=settings(
                     max_examples=stories,
                     stateful_step_count=steps,
                     deadline=None,
+                    phases=list(phases),
+                    database=None,
                     suppress_health_check=list(HealthCheck),
                 ),
             )
@@ -301,6 +317,12 @@ def tell_stories(url: str, *, stories: int, steps: int) -> None:
 
 def test_orders_live_as_on_paper(db_url: str):
     tell_stories(db_url, stories=10, steps=30)
+
+
+def test_a_mistake_on_paper_would_be_found(db_url: str):
+    """The canary: were the product to differ from the paper, these stories would tell."""
+    with pytest.raises(AssertionError):
+        tell_stories(db_url, stories=50, steps=30, life=ForgetfulLife, phases=[Phase.generate])
 
 
 @pytest.mark.soak
