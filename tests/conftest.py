@@ -37,6 +37,16 @@ MASTERS = MasterKeys([MasterKey.generate("test")])
 CONF = "fsync = off\nmax_connections = 300\n"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long tests out unless ``-m`` asks for them by name."""
+    if "soak" in str(config.getoption("-m")):
+        return
+    long = [item for item in items if item.get_closest_marker("soak")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A PostgreSQL server on which tests make their databases."""
