@@ -5,7 +5,6 @@ runs, so that large data sets are built once; all other databases are dropped at
 """
 
 import asyncio
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -35,6 +34,16 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
 TUNED = ("shared_buffers", "max_wal_size", "checkpoint_timeout", "jit", "data_checksums")
 MAX_CONNECTIONS = 300
+SCHEMA = """
+SELECT format('%s.%s %s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
+    a.attnotnull)
+FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0
+UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE connamespace = 'public'::regnamespace
+ORDER BY 1
+"""
 
 
 class NotDurable(RuntimeError):
@@ -69,6 +78,7 @@ class Rig:
             self.folder / "postgres", conf=f"max_connections = {MAX_CONNECTIONS}\n"
         )
         self._made: list[str] = []
+        self._schema: str | None = None
 
     def __enter__(self) -> Self:
         """Start PostgreSQL."""
@@ -134,6 +144,15 @@ class Rig:
                     sql.Identifier(name), sql.Identifier(to)
                 )
             )
+
+    def schema(self) -> str:
+        """Every column, index and constraint of a migrated database, as a text."""
+        if self._schema is None:
+            name = self.fresh("schema")
+            with self.connect(name) as connection:
+                self._schema = "\n".join(row[0] for row in connection.execute(SCHEMA))
+            self.drop(name)
+        return self._schema
 
     def drop(self, name: str) -> None:
         """Remove a database."""
@@ -208,18 +227,6 @@ class Rig:
             yield made
         finally:
             shutil.rmtree(made, ignore_errors=True)
-
-
-def schema_digest() -> str:
-    """Tells apart data sets of different schemas and of different makers."""
-    found = hashlib.blake2b(digest_size=4)
-    own = Path(__file__).parent
-    for path in (
-        *sorted((migrate.scripts() / "versions").glob("*.py")),
-        *(own / name for name in ("bulk.py", "park.py")),
-    ):
-        found.update(path.read_bytes())
-    return found.hexdigest()
 
 
 def filesystem(folder: Path) -> str:

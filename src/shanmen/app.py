@@ -29,6 +29,7 @@ from shanmen.db.session import Database, Session
 from shanmen.insight import api as insight_api
 from shanmen.insight.live import close_boards
 from shanmen.insight.pages import routes as insight_pages
+from shanmen.inventory.api import direct as inventory_direct
 from shanmen.inventory.api import routes as inventory_api
 from shanmen.inventory.pages import routes as inventory_pages
 from shanmen.kit import days
@@ -167,7 +168,7 @@ def create_app(
         )
     )
     return Application(
-        direct=[*orders_direct.routes, *admission_api.direct],
+        direct=[*orders_direct.routes, *admission_api.direct, *inventory_direct.routes],
         route_handlers=[healthz, api_docs, *ROUTES],
         plugins=[web, LocalTimes()],
         dependencies=dict(DEPENDENCIES),

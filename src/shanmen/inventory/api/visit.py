@@ -81,16 +81,7 @@ async def availability(
     days = await unit(
         days_at, slug=slug, product=product, channel=caller.channel, first=first, last=last
     )
-    return [
-        DayAvailability(
-            day=d.day,
-            day_kind=d.kind.value,
-            state=d.state.value,
-            price_fen=d.price_fen,
-            left=d.left,
-        )
-        for d in days
-    ]
+    return [day_out(day) for day in days]
 
 
 @get(
@@ -108,10 +99,22 @@ async def available_slots(
 ) -> list[SlotAvailability]:
     """List a day's slots with what is left of each ticket type that the key's channel sells."""
     offers = await unit(slots_at, slug=slug, product=product, channel=caller.channel, day=day)
-    return [_offer(offer) for offer in offers]
+    return [slot_out(offer) for offer in offers]
 
 
-def _offer(offer: SlotOffer) -> SlotAvailability:
+def day_out(day: DayOffer) -> DayAvailability:
+    """A day as programs see it."""
+    return DayAvailability(
+        day=day.day,
+        day_kind=day.kind.value,
+        state=day.state.value,
+        price_fen=day.price_fen,
+        left=day.left,
+    )
+
+
+def slot_out(offer: SlotOffer) -> SlotAvailability:
+    """A slot as programs see it."""
     slot = offer.slot
     return SlotAvailability(
         slot_id=slot.id,
