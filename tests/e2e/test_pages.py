@@ -106,7 +106,8 @@ class Look:
             self.note(f"sticks out {beyond} px: {what}")
 
     async def accessible(self, *rules: str) -> None:
-        # Colours of a scheme that has just been changed are those of the next picture.
+        # Colours of a scheme that has just been changed are those of the next picture. Under
+        # reduced motion they would take longer: there every change is a very short transition.
         await self.page.evaluate(DRAWN)
         for finding in await axe_findings(self.page, self.axe, rules=rules):
             if finding.partition(" ")[0] in OF_OTHERS.get(self.address.route, ()):
@@ -128,9 +129,7 @@ async def test_every_page_is_whole_at_every_size(
     assert {"/", "/s/{slug:str}", "/console/today", "/gate/{lane_id:uuid}"} <= {
         address.route for address in addresses
     }
-    context = await screens.open(
-        width=first["width"], locale=locale, reduced_motion="reduce", color_scheme="light"
-    )
+    context = await screens.open(width=first["width"], locale=locale, color_scheme="light")
     await context.add_cookies(everything.cookies(screens.url))  # type: ignore[arg-type]
     look = Look(await context.new_page(), axe)
     for address in addresses:
@@ -148,7 +147,7 @@ async def test_every_page_is_whole_at_every_size(
 
 
 async def test_the_look_would_see_what_it_looks_for(screens: Screens, axe: str) -> None:
-    context = await screens.open(width=PHONE["width"], reduced_motion="reduce")
+    context = await screens.open(width=PHONE["width"])
     look = Look(await context.new_page(), axe)
     await look.open(Address("/", "/"))
     await look.page.evaluate(
