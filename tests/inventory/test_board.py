@@ -56,9 +56,13 @@ class Asker:
             month, slots = await self.stand.unit(
                 direct.answer, boards=self.boards, questions=questions
             )
-            asked = {"slug": self.park.slug, "product": products, "channel": "web"}
-            read_month = await self.stand.unit(days_at, **asked, first=days[0], last=days[-1])
-            read_slots = await self.stand.unit(slots_at, **asked, day=days[1])
+            read_month = await self.stand.unit(
+                days_at, slug=self.park.slug, product=products, channel="web", first=days[0],
+                last=days[-1],
+            )  # fmt: skip
+            read_slots = await self.stand.unit(
+                slots_at, slug=self.park.slug, product=products, channel="web", day=days[1]
+            )
             assert msgspec.json.decode(month) == msgspec.to_builtins([*map(day_out, read_month)])
             assert msgspec.json.decode(slots) == msgspec.to_builtins([*map(slot_out, read_slots)])
             answers += [month, slots]
@@ -154,7 +158,7 @@ async def client(database: Database, park: Park):
     async with database.transaction(park.tenant_id) as session:
         made = await apikeys.create_key(session, name="test", channel="ota", permissions=())
     headers = {"authorization": f"Bearer {made.secret}", "accept-language": "en"}
-    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://test", headers=headers
     ) as opened:

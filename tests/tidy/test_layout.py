@@ -34,7 +34,8 @@ MORE = {
     "admission": {"protocol", "coalesce", "presented", "records", "say"},
     # What the console shows by the second; the count of all places that nobody else can make.
     "insight": {"live", "stock_audit"},
-    "inventory": {"stock"},  # The one place that changes stock, for many requests at once.
+    # The one place that changes stock, for many requests at once; days kept in memory.
+    "inventory": {"stock", "board"},
     "orders": {"desk"},  # The process's order desk: requests that share a transaction.
     # One file a provider, and which are in use; a bank to try them against.
     "payments": {"providers", "registry", "standin"},
