@@ -29,7 +29,6 @@ KINDS: list[tuple[str, SearchStrategy[Any]]] = [
 @pytest.mark.parametrize(("kind", "values"), KINDS, ids=[kind for kind, _ in KINDS])
 def test_values_come_back_as_they_were(db_url: str, kind: str, values: SearchStrategy[Any]) -> None:
     with psycopg.connect(db_url, autocommit=True) as connection:
-
         # How long PostgreSQL takes is not what is looked at.
         @settings(deadline=None)
         @given(st.lists(st.none() | values))
