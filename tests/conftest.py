@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import fasteners
+import hypothesis
 import psycopg
 import pytest
 
@@ -31,6 +32,9 @@ from tests.support.park import Park, make_park
 EXTERNAL = "SHANMEN_TEST_DATABASE_URL"
 APP_ROLE = "shanmen_app"
 install_subscribers(SUBSCRIBERS)
+# A busy machine is slow, not wrong: how long something takes is the benchmarks' business.
+hypothesis.settings.register_profile("shanmen", deadline=None)
+hypothesis.settings.load_profile("shanmen")
 MASTERS = MasterKeys([MasterKey.generate("test")])
 # Losing the last second of a test database in a power cut harms nobody; crash tests start a server
 # of their own with durability on.
