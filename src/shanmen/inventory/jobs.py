@@ -23,7 +23,7 @@ async def extend_slots(session: Session) -> None:
     ]
     changes = await refresh(session, pool_ids=[pool.id for pool in everything])
     if not changes.nothing:
-        log.info("slots extended", extra=changes.counts())
+        log.info("slots extended", extra={"slots": changes.counts()})
 
 
 JOBS: dict[str, Callable[..., Awaitable[Any]]] = {"inventory.extend_slots": extend_slots}

@@ -1,0 +1,364 @@
+"""What a gate and the server say to each other.
+
+A gate is enrolled once and has an Ed25519 key of its own from then on; it pins the server's key at
+the same moment. Every request of a gate is signed, and so is every answer, so neither can be played
+by somebody else, whatever the network in between. Bodies are MessagePack. Nothing here needs the
+server's packages: the gate's agent imports this module.
+
+A gate fetches what changed (`PATH_CHANGES`), asks for a decision while the server answers in time
+(`PATH_DECIDE`), sends up what it decided and what happened (`PATH_JOURNAL`), and says how it is
+(`PATH_HEALTH`), which brings back what the console wants of it.
+"""
+
+import hashlib
+import hmac
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Meta, Struct
+
+PATH_ENROL = "/gate/v1/enrol"
+PATH_CHANGES = "/gate/v1/changes"
+PATH_DECIDE = "/gate/v1/decide"
+PATH_JOURNAL = "/gate/v1/journal"
+PATH_HEALTH = "/gate/v1/health"
+
+MEDIA_TYPE = "application/msgpack"
+
+HEADER_DEVICE = "Shanmen-Device"
+HEADER_TIME = "Shanmen-Time"
+HEADER_NONCE = "Shanmen-Nonce"
+HEADER_SIGNATURE = "Shanmen-Signature"
+
+CLOCK_TOLERANCE_SECONDS = 600
+"""A request's time may differ so much from the server's: gates drift while they are cut off."""
+
+ROWS_AT_ONCE = 5_000
+"""Tickets in one answer, and journal rows in one upload."""
+
+Instant = int
+"""Milliseconds since 1970, UTC."""
+
+Names = dict[str, str]
+
+
+class EnrolRequest(Struct, frozen=True, kw_only=True):
+    """What a new gate sends, signed with the key that it has just made."""
+
+    code: Annotated[str, Meta(max_length=40)]
+    """The one-time code that the console showed."""
+    public_key: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    name: Annotated[str, Meta(max_length=80)]
+    version: Annotated[str, Meta(max_length=40)]
+
+
+class Enrolled(Struct, frozen=True, kw_only=True):
+    """What the server answers; the gate checks `server_key` against the code's fingerprint."""
+
+    device_id: UUID
+    server_key: bytes
+    """Ed25519, 32 bytes."""
+    tenant: str
+    site_number: int
+    entrance_number: int
+
+
+class LaneInfo(Struct, frozen=True, kw_only=True):
+    """A lane of the gate's entrance."""
+
+    id: UUID
+    number: int
+    name: Names
+    direction: Literal["in", "out", "both"]
+    open: bool
+
+
+class PlaceInfo(Struct, frozen=True, kw_only=True):
+    """A numbered site, zone or entrance with its names."""
+
+    number: int
+    name: Names
+
+
+class EntranceInfo(Struct, frozen=True, kw_only=True):
+    """An entrance of the site."""
+
+    number: int
+    name: Names
+    zone: int
+
+
+class TypeInfo(Struct, frozen=True, kw_only=True):
+    """What a gate must know of a ticket type beyond what is in the token."""
+
+    number: int
+    name: Names
+    audience: str
+    entrances: list[int] | None = None
+    """Numbers of the only entrances that admit it; None is any."""
+    companion: bool = False
+    """Admitted only together with somebody who is not of a type like this: a child."""
+
+
+class ZoneState(Struct, frozen=True, kw_only=True):
+    """How full a zone is."""
+
+    number: int
+    inside: int
+    max_inside: int | None = None
+    share: int | None = None
+    """How many this entrance may still let in while it is cut off; None is without limit."""
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """What the site asks of its gates."""
+
+    grace_before_minutes: int = 15
+    grace_after_minutes: int = 15
+    repeat_seconds: int = 15
+    anti_passback: bool = False
+    passage_seconds: int = 8
+    """So long somebody has to pass after a barrier opened; then the admission is given back."""
+    ask_budget_ms: int = 150
+    """So long the gate waits for the server before it decides alone."""
+    day_key_days: int = 3
+    """For so many days ahead a gate holds the keys of changing codes."""
+
+
+class Setup(Struct, frozen=True, kw_only=True):
+    """Everything about the place that is not a ticket; sent whole whenever it changed."""
+
+    timezone: str
+    site: PlaceInfo
+    entrance: int
+    zone: int
+    lanes: list[LaneInfo]
+    sites: list[PlaceInfo]
+    zones: list[PlaceInfo]
+    entrances: list[EntranceInfo]
+    types: list[TypeInfo]
+    zone_states: list[ZoneState]
+    rules: Rules
+    signing_keys: dict[int, bytes]
+    """Public keys that tickets are signed with, by number."""
+    day_keys: dict[str, bytes]
+    """Keys of changing codes, by local date (ISO)."""
+    document_key: bytes
+    """Key of the documents' marks (`document_mark`); the gate keeps it in memory alone."""
+    blocked: list[bytes]
+    """Marks of documents that nobody may enter with."""
+
+
+class TicketRow(Struct, frozen=True, array_like=True):
+    """A ticket as a gate keeps it. No name, document or telephone number is readable in it."""
+
+    id: bytes
+    number: str
+    """Short number: the order's number, a hyphen, the ticket's number within it."""
+    type_number: int
+    generation: int
+    status: str
+    """valid, used, refunded; ``gone`` where the gate may forget it."""
+    valid_from: Instant
+    valid_until: Instant
+    party_size: int
+    entries: int
+    zones: int
+    flags: int
+    persons_entered: int
+    persons_inside: int
+    last_entered_at: Instant | None
+    last_entrance: int | None
+    sealed: bytes
+    """`Holders` sealed under the ticket's own code (`seal_key`); empty where nobody is named."""
+    documents: list[tuple[bytes, bytes]]
+    """For each holder the document's mark, and `Holders` sealed under document and mark key."""
+
+
+class Holders(Struct, frozen=True, array_like=True):
+    """What a guard may see of a ticket's people."""
+
+    names: list[str]
+    """Masked."""
+
+
+class Changes(Struct, frozen=True, kw_only=True):
+    """What changed since a mark."""
+
+    mark: str
+    """To be given as ``since`` the next time. Opaque."""
+    more: bool
+    """There is more; ask again at once."""
+    fresh: bool
+    """These are all tickets, not only changes: drop what was known before the first of them."""
+    server_time: Instant
+    setup: Setup | None
+    """None where it is as it was (the request named its digest)."""
+    setup_digest: str
+    tickets: list[TicketRow]
+
+
+class AskRequest(Struct, frozen=True, kw_only=True):
+    """One scan, for the server to decide. The same id again gets the same answer."""
+
+    scan_id: UUID
+    lane_id: UUID
+    code: Annotated[str, Meta(max_length=600)]
+    kind: Literal["auto", "code", "document", "number"] = "auto"
+    document: Annotated[str, Meta(max_length=40)] = ""
+    persons: Annotated[int, Meta(ge=1, le=99)] | None = None
+    direction: Literal["in", "out"] | None = None
+    companions: list[UUID] = []
+    """Tickets admitted at this lane just before: who a child goes in with."""
+    staff: Annotated[str, Meta(max_length=120)] = ""
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """A decision, by whoever took it."""
+
+    scan_id: UUID
+    outcome: Literal["admitted", "refused"]
+    persons: int
+    persons_left: int
+    party_size: int
+    reason: str = ""
+    """Code of `admission.rules.Reason`; the gate has the texts."""
+    params: dict[str, object] = {}
+    override_allowed: bool = False
+    ticket_id: bytes | None = None
+    ticket_number: str = ""
+    type_number: int | None = None
+    names: list[str] = []
+    """Masked."""
+
+
+Step = Literal[
+    "admitted", "refused", "passed", "given_back", "override", "undone", "emergency", "corrected"
+]
+
+
+class JournalRow(Struct, frozen=True, kw_only=True):
+    """One thing that happened at a gate. Rows of a gate are numbered without gaps."""
+
+    seq: int
+    scan_id: UUID
+    step: Step
+    at: Instant
+    """The gate's clock."""
+    skew_ms: int
+    """How far the gate thought its clock was ahead of the server's; 0 where it did not know."""
+    lane_id: UUID
+    direction: Literal["in", "out"] = "in"
+    decided_by: Literal["server", "gate"] = "gate"
+    method: Literal["qr", "document", "manual"] = "qr"
+    ticket_id: bytes | None = None
+    generation: int | None = None
+    type_number: int | None = None
+    persons: int = 0
+    """Persons let in, out, counted, or given back."""
+    persons_left: int = 0
+    reason: str = ""
+    """Code of the refusal; for an override or an undoing what staff wrote."""
+    document_mark: bytes | None = None
+    staff: str = ""
+
+
+class JournalUpload(Struct, frozen=True):
+    """Rows in the order of their numbers."""
+
+    rows: Annotated[list[JournalRow], Meta(max_length=ROWS_AT_ONCE)]
+
+
+class JournalReceipt(Struct, frozen=True, kw_only=True):
+    """All rows up to and with this number are safe on the server."""
+
+    through: int
+    conflicts: int = 0
+    """Cases that these rows opened."""
+
+
+class LaneHealth(Struct, frozen=True, kw_only=True):
+    """How a lane is."""
+
+    lane_id: UUID
+    state: Literal["open", "closed", "emergency", "fault"]
+    people: int = 0
+    """Passages that the counter has counted today."""
+    fault: str = ""
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """How a gate is, told every few seconds."""
+
+    at: Instant
+    version: str
+    queue: int
+    """Journal rows that are not on the server yet."""
+    skew_ms: int
+    tickets: int
+    mark: str
+    battery_percent: int | None = None
+    on_mains: bool | None = None
+    started_at: Instant
+    unresolved: int = 0
+    lanes: list[LaneHealth] = []
+    done: list[UUID] = []
+    """Commands that were carried out."""
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """What the console wants of a gate."""
+
+    id: UUID
+    kind: Literal["open", "close", "message", "emergency_on", "emergency_off", "sync"]
+    lane_id: UUID | None = None
+    """None is all lanes."""
+    text: str = ""
+
+
+class HealthAnswer(Struct, frozen=True, kw_only=True):
+    """What the server has to say back."""
+
+    server_time: Instant
+    commands: list[Command] = []
+
+
+def request_message(*, method: str, path: str, at: str, nonce: str, body: bytes) -> bytes:
+    """What a gate signs; `path` with its query, `at` in milliseconds as text."""
+    digest = hashlib.sha256(body).hexdigest()
+    return "\n".join(("SMG1", method, path, at, nonce, digest)).encode()
+
+
+def answer_message(*, nonce: str, status: int, body: bytes) -> bytes:
+    """What the server signs: bound to the question by its nonce."""
+    return "\n".join(("SMA1", nonce, str(status), hashlib.sha256(body).hexdigest())).encode()
+
+
+def sign(key: Ed25519PrivateKey, message: bytes) -> str:
+    """A signature as it stands in a header."""
+    return key.sign(message).hex()
+
+
+def fingerprint(server_key: bytes) -> str:
+    """What the enrolment code says of the server's key: 16 characters."""
+    return hashlib.sha256(b"SMF1" + server_key).hexdigest()[:16]
+
+
+def seal_key(token: str) -> bytes:
+    """Key for a ticket's `sealed`: whoever shows the code (without its changing part) has it."""
+    return hmac.digest(token.encode(), b"SMS1", "sha256")
+
+
+def document_mark(key: bytes, number: str) -> bytes:
+    """Mark of a normalised document number (`kit.documents.normalise`), 16 bytes."""
+    return hmac.digest(key, b"SMD1" + number.encode(), "sha256")[:16]
+
+
+def document_seal_key(key: bytes, number: str) -> bytes:
+    """Key for what is sealed beside a document's mark."""
+    return hmac.digest(key, b"SMD2" + number.encode(), "sha256")
+
+
+encode = msgspec.msgpack.Encoder().encode
