@@ -12,11 +12,14 @@ A gate fetches what changed (`PATH_CHANGES`), asks for a decision while the serv
 
 import hashlib
 import hmac
+import os
 from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Meta, Struct
 
 PATH_ENROL = "/gate/v1/enrol"
@@ -42,6 +45,7 @@ Instant = int
 """Milliseconds since 1970, UTC."""
 
 Names = dict[str, str]
+_NONCE_BYTES = 12
 
 
 class EnrolRequest(Struct, frozen=True, kw_only=True):
@@ -328,12 +332,12 @@ class HealthAnswer(Struct, frozen=True, kw_only=True):
 def request_message(*, method: str, path: str, at: str, nonce: str, body: bytes) -> bytes:
     """What a gate signs; `path` with its query, `at` in milliseconds as text."""
     digest = hashlib.sha256(body).hexdigest()
-    return "\n".join(("SMG1", method, path, at, nonce, digest)).encode()
+    return f"SMG1\n{method}\n{path}\n{at}\n{nonce}\n{digest}".encode()
 
 
 def answer_message(*, nonce: str, status: int, body: bytes) -> bytes:
     """What the server signs: bound to the question by its nonce."""
-    return "\n".join(("SMA1", nonce, str(status), hashlib.sha256(body).hexdigest())).encode()
+    return f"SMA1\n{nonce}\n{status}\n{hashlib.sha256(body).hexdigest()}".encode()
 
 
 def sign(key: Ed25519PrivateKey, message: bytes) -> str:
@@ -361,4 +365,20 @@ def document_seal_key(key: bytes, number: str) -> bytes:
     return hmac.digest(key, b"SMD2" + number.encode(), "sha256")
 
 
+def seal(key: bytes, holders: Holders) -> bytes:
+    """Encrypt what a guard may see (AES-256-GCM; 12 bytes of nonce, then the text and its tag)."""
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, encode(holders), b"SMH1")
+
+
+def open_sealed(key: bytes, sealed: bytes) -> Holders | None:
+    """What was sealed; None where the key is another one."""
+    nonce, text = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+    try:
+        return _decode_holders(AESGCM(key).decrypt(nonce, text, b"SMH1"))
+    except (InvalidTag, ValueError, msgspec.DecodeError):
+        return None
+
+
 encode = msgspec.msgpack.Encoder().encode
+_decode_holders = msgspec.msgpack.Decoder(Holders).decode
