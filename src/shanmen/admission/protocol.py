@@ -48,6 +48,19 @@ Names = dict[str, str]
 _NONCE_BYTES = 12
 
 
+class Refusal(Struct, frozen=True, kw_only=True):
+    """The body of every answer that is not 200, signed like the others.
+
+    A gate believes a refusal only when it is signed: nobody in between can make it forget all.
+    """
+
+    code: str
+    """`admission.device_revoked`, `admission.device_clock`, `admission.enrol_code`…"""
+    server_time: Instant = 0
+    """So that a gate whose clock is far off can put it right and ask again."""
+    detail: str = ""
+
+
 class EnrolRequest(Struct, frozen=True, kw_only=True):
     """What a new gate sends, signed with the key that it has just made."""
 
@@ -179,6 +192,14 @@ class TicketRow(Struct, frozen=True, array_like=True):
     """`Holders` sealed under the ticket's own code (`seal_key`); empty where nobody is named."""
     documents: list[tuple[bytes, bytes]]
     """For each holder the document's mark, and `Holders` sealed under document and mark key."""
+    entered_here: int = 0
+    """Of `persons_entered`, how many this very gate has reported or was told when it asked.
+
+    A gate counts its own admissions itself and takes only the others from here, so nothing is
+    counted twice or missed whatever is on its way. What the console takes back counts as others'.
+    """
+    inside_here: int = 0
+    """Of `persons_inside`, the same: negative where this gate saw more leave than enter."""
 
 
 class Holders(Struct, frozen=True, array_like=True):
