@@ -31,6 +31,7 @@ PATH_HEALTH = "/gate/v1/health"
 MEDIA_TYPE = "application/msgpack"
 
 HEADER_DEVICE = "Shanmen-Device"
+"""`device_header` of the gate; empty while it is being enrolled."""
 HEADER_TIME = "Shanmen-Time"
 HEADER_NONCE = "Shanmen-Nonce"
 HEADER_SIGNATURE = "Shanmen-Signature"
@@ -78,6 +79,7 @@ class Enrolled(Struct, frozen=True, kw_only=True):
     server_key: bytes
     """Ed25519, 32 bytes."""
     tenant: str
+    """The tenant's number, as `device_header` wants it."""
     site_number: int
     entrance_number: int
 
@@ -200,6 +202,8 @@ class TicketRow(Struct, frozen=True, array_like=True):
     """
     inside_here: int = 0
     """Of `persons_inside`, the same: negative where this gate saw more leave than enter."""
+    inside_zone: int = 0
+    """Of `persons_inside`, how many are in the zone of this gate; its own are among them."""
 
 
 class Holders(Struct, frozen=True, array_like=True):
@@ -217,12 +221,17 @@ class Changes(Struct, frozen=True, kw_only=True):
     more: bool
     """There is more; ask again at once."""
     fresh: bool
-    """These are all tickets, not only changes: drop what was known before the first of them."""
+    """Drop the tickets that were known before: all of them follow, in this answer and those after.
+
+    It stands on the first of these answers alone.
+    """
     server_time: Instant
     setup: Setup | None
     """None where it is as it was (the request named its digest)."""
     setup_digest: str
     tickets: list[TicketRow]
+    zone_states: list[ZoneState] = []
+    """As in `Setup`, of this moment: they change with every admission, the rest does not."""
 
 
 class AskRequest(Struct, frozen=True, kw_only=True):
@@ -348,6 +357,11 @@ class HealthAnswer(Struct, frozen=True, kw_only=True):
 
     server_time: Instant
     commands: list[Command] = []
+
+
+def device_header(tenant: str, device_id: UUID) -> str:
+    """Who asks: the tenant's number and the device's id."""
+    return f"{tenant}.{device_id.hex}"
 
 
 def request_message(*, method: str, path: str, at: str, nonce: str, body: bytes) -> bytes:
