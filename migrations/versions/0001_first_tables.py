@@ -99,6 +99,14 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_catalog_version")),
     )
     op.create_table(
+        "channel_hold",
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("seconds", sa.Integer(), nullable=False),
+        sa.CheckConstraint("seconds BETWEEN 60 AND 86400", name=op.f("ck_channel_hold_seconds")),
+        sa.PrimaryKeyConstraint("tenant_id", "channel", name=op.f("pk_channel_hold")),
+    )
+    op.create_table(
         "holder",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("ticket_id", sa.Uuid(), nullable=False),
@@ -151,6 +159,27 @@ def _tables() -> None:
         postgresql_with={"fillfactor": "40"},
     )
     op.create_table(
+        "no_show",
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("ticket_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.SmallInteger(), nullable=False),
+        sa.Column("ticket_type_id", sa.Uuid(), nullable=False),
+        sa.Column("document_index", sa.BigInteger(), nullable=False),
+        sa.Column("visit_day", sa.Date(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("forgiven_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "ticket_id", "seq", name=op.f("pk_no_show")),
+    )
+    op.create_index(
+        op.f("ix_no_show_tenant_id_document_index_visit_day"),
+        "no_show",
+        ["tenant_id", "document_index", "visit_day"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_no_show_tenant_id_visit_day"), "no_show", ["tenant_id", "visit_day"], unique=False
+    )
+    op.create_table(
         "orders",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -170,6 +199,7 @@ def _tables() -> None:
         sa.Column("placed_by", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("hold_expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("hold_extended", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("amount_fen >= 0", name=op.f("ck_orders_amount")),
         sa.CheckConstraint(
@@ -197,9 +227,9 @@ def _tables() -> None:
         op.f("ix_orders_tenant_id_created_at"), "orders", ["tenant_id", "created_at"], unique=False
     )
     op.create_index(
-        op.f("ix_orders_tenant_id_phone_index"),
+        op.f("ix_orders_tenant_id_phone_index_visit_day"),
         "orders",
-        ["tenant_id", "phone_index"],
+        ["tenant_id", "phone_index", "visit_day"],
         unique=False,
     )
     op.create_index(
@@ -255,6 +285,34 @@ def _tables() -> None:
             "event_id",
             name=op.f("uq_payment_notice_tenant_id_provider_event_id"),
         ),
+    )
+    op.create_table(
+        "restriction",
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("document_index", sa.BigInteger(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("no_shows", sa.Integer(), nullable=False),
+        sa.Column("last_day", sa.Date(), nullable=False),
+        sa.Column("until_day", sa.Date(), nullable=False),
+        sa.Column("ticket_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.SmallInteger(), nullable=False),
+        sa.Column("lifted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lifted_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_restriction")),
+        sa.UniqueConstraint(
+            "tenant_id",
+            "document_index",
+            "scope",
+            name=op.f("uq_restriction_tenant_id_document_index_scope"),
+        ),
+    )
+    op.create_index(
+        op.f("ix_restriction_tenant_id_until_day"),
+        "restriction",
+        ["tenant_id", "until_day"],
+        unique=False,
     )
     op.create_table(
         "role",
@@ -718,6 +776,19 @@ def _tables() -> None:
         sa.UniqueConstraint(
             "tenant_id", "site_id", "number", name=op.f("uq_entrance_tenant_id_site_id_number")
         ),
+    )
+    op.create_table(
+        "no_show_progress",
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("ticket_type_id", sa.Uuid(), nullable=False),
+        sa.Column("since_day", sa.Date(), nullable=False),
+        sa.Column("until_day", sa.Date(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "ticket_type_id"],
+            ["ticket_type.tenant_id", "ticket_type.id"],
+            name=op.f("fk_no_show_progress_tenant_id_ticket_type_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "ticket_type_id", name=op.f("pk_no_show_progress")),
     )
     op.create_table(
         "price_rule",

@@ -135,3 +135,13 @@ class SpecialDay(TenantMixin, Base):
     day: Mapped[date] = mapped_column(primary_key=True)
     day_kind: Mapped[str]
     name: Mapped[Names] = mapped_column(server_default=text("'{}'"))
+
+
+class ChannelHold(TenantMixin, Base):
+    """How long an unpaid order of a channel keeps its places; no channel is all others."""
+
+    __tablename__ = "channel_hold"
+    __table_args__ = (CheckConstraint("seconds BETWEEN 60 AND 86400", name="seconds"),)
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    seconds: Mapped[int]

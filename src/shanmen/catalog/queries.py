@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 
 from shanmen.catalog.errors import TicketTypeNotFound
 from shanmen.catalog.models import (
+    ChannelHold,
     PriceRule,
     SpecialDay,
     TicketType,
@@ -160,6 +161,9 @@ async def _load(session: Session, version: int) -> Catalog:
         select(SpecialDay).where(SpecialDay.tenant_id == tenant).execution_options(**fresh)
     ):
         special.setdefault(day.site_id, {})[day.day] = DayKind(day.day_kind)
+    holds = await session.execute(
+        select(ChannelHold.channel, ChannelHold.seconds).where(ChannelHold.tenant_id == tenant)
+    )
     return Catalog(
         tenant_id=tenant,
         version=version,
@@ -168,6 +172,7 @@ async def _load(session: Session, version: int) -> Catalog:
             for t in types
         },
         special_days=special,
+        hold_seconds={row.channel: row.seconds for row in holds},
     )
 
 

@@ -66,18 +66,79 @@ class RescheduleRule:
 
 
 @dataclass(frozen=True, slots=True)
+class NoShowRule:
+    """Who did not come `count` times within `within_days` days may not book for `ban_days` days.
+
+    A *no-show* is a ticket that was issued, was not given back, and that nobody entered with.
+    """
+
+    enabled: bool = False
+    count: int = 3
+    within_days: int = 365
+    ban_days: int = 90
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """How much one document, phone or order may have; 0 is without limit.
 
-    A document's count is of places that it holds or bought and that were not given back, over all
-    ticket types with the same `group` (empty: this type alone).
+    A count is of tickets that are held or were bought and were not given back, for visits in the
+    same slot, on the same day, in the same calendar month or year, over all ticket types with the
+    same `group` (empty: this type alone). Each type keeps its own bounds against that count.
     """
 
     per_document_day: int = 1
     per_document_slot: int = 1
+    per_document_month: int = 0
+    per_document_year: int = 0
     per_phone_day: int = 0
+    per_phone_slot: int = 0
+    per_phone_month: int = 0
+    per_phone_year: int = 0
     per_order: int = 0
     group: str = ""
+    no_shows: NoShowRule = NoShowRule()
+
+    @property
+    def of_document(self) -> tuple[tuple[str, int], ...]:
+        """The bounds of a document by what they are counted over, the narrowest first."""
+        return _bounds(
+            self.per_document_slot,
+            self.per_document_day,
+            self.per_document_month,
+            self.per_document_year,
+        )
+
+    @property
+    def of_phone(self) -> tuple[tuple[str, int], ...]:
+        """The bounds of a phone number, as `of_document`."""
+        return _bounds(
+            self.per_phone_slot, self.per_phone_day, self.per_phone_month, self.per_phone_year
+        )
+
+
+PERIODS = ("slot", "day", "month", "year")
+"""What a limit can be counted over, the narrowest first."""
+
+
+def _bounds(*limits: int) -> tuple[tuple[str, int], ...]:
+    return tuple((per, limit) for per, limit in zip(PERIODS, limits, strict=True) if limit)
+
+
+def period_begins(per: str, day: date) -> date:
+    """The first day of the period that a day is counted in."""
+    if per == "year":
+        return day.replace(month=1, day=1)
+    return day.replace(day=1) if per == "month" else day
+
+
+def period_ends(per: str, day: date) -> date:
+    """The last day of the period that a day is counted in."""
+    if per == "year":
+        return day.replace(month=12, day=31)
+    if per == "month":
+        return (day.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return day
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +248,11 @@ class TicketTypeInfo:
         return self.on_sale and (not self.channels or channel in self.channels)
 
     @property
+    def scope(self) -> str:
+        """What its limits count together with: its group, or it alone."""
+        return self.limits.group or str(self.id)
+
+    @property
     def holders_per_ticket(self) -> int:
         """How many persons must be named on each ticket."""
         return {"each": self.party_size, "one": 1, "none": 0}[self.documents]
@@ -222,11 +288,28 @@ class Catalog:
     types: dict[UUID, TicketTypeInfo]
     special_days: dict[UUID, dict[date, DayKind]] = field(default_factory=dict)
     """By site: the days whose kind the operator set by hand."""
+    hold_seconds: dict[str, int] = field(default_factory=dict)
+    """By channel: how long an unpaid order keeps its places, where the operator says so; the
+    empty text stands for all other channels."""
+    _scopes: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
     _prices: dict[tuple[UUID, date], int | None] = field(default_factory=dict, repr=False)
 
     def day_kind(self, site_id: UUID, day: date) -> DayKind:
         """Workday, weekend or holiday: as the operator says, else by the public calendar."""
         return days.day_kind(day, self.special_days.get(site_id, {}))
+
+    def hold_time(self, channel: str, *, otherwise: int) -> int:
+        """Seconds for which an unpaid order of a channel keeps its places."""
+        return self.hold_seconds.get(channel) or self.hold_seconds.get("") or otherwise
+
+    @property
+    def phone_scopes(self) -> frozenset[str]:
+        """The scopes in which some ticket type limits what a phone number may have."""
+        if "phone" not in self._scopes:
+            self._scopes["phone"] = frozenset(
+                kind.scope for kind in self.types.values() if kind.limits.of_phone
+            )
+        return self._scopes["phone"]
 
     def price(self, kind: TicketTypeInfo, day: date) -> int | None:
         """The price of a ticket type on a day in fen; None when it has none, so is not sold."""

@@ -71,12 +71,36 @@ class RescheduleSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 Count = Annotated[int, Meta(ge=0, le=10_000, description="0 is without limit.")]
 
 
+class NoShowSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who did not come so often may not book for a while.
+
+    A no-show is a ticket that was issued, was not given back, and that nobody entered with. They
+    are counted from the day on which this is switched on. Where ticket types of a group say
+    different things, the strictest holds for the group.
+    """
+
+    enabled: bool = False
+    count: Annotated[int, Meta(ge=1, le=100, description="So many no-shows …")] = 3
+    within_days: Annotated[int, Meta(ge=1, le=730, description="… within so many days …")] = 365
+    ban_days: Annotated[
+        int, Meta(ge=1, le=730, description="… and the document cannot book for so many days.")
+    ] = 90
+
+
 class LimitsSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much one document, phone or order may have; 0 is without limit."""
+    """How much one document, phone or order may have; 0 is without limit.
+
+    Months and years are those of the calendar, and of the visit.
+    """
 
     per_document_day: Count = 1
     per_document_slot: Count = 1
+    per_document_month: Count = 0
+    per_document_year: Count = 0
     per_phone_day: Count = 0
+    per_phone_slot: Count = 0
+    per_phone_month: Count = 0
+    per_phone_year: Count = 0
     per_order: Count = 0
     group: Annotated[
         str,
@@ -85,6 +109,7 @@ class LimitsSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             description="Ticket types of the same group count together; empty: this type alone.",
         ),
     ] = ""
+    no_shows: NoShowSpec = NoShowSpec()
 
 
 class TicketTypeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

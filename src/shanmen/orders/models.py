@@ -1,13 +1,20 @@
-"""Tables of orders and their transitions."""
+"""Tables of orders, their transitions, and of people who did not come."""
 
 import uuid
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shanmen.db.base import Base, BlindIndex, Fen, TenantRow, tenant_index
+from shanmen.db.base import Base, BlindIndex, Fen, TenantMixin, TenantRow, tenant_index
 
 
 class Order(TenantRow, Base):
@@ -16,7 +23,8 @@ class Order(TenantRow, Base):
     __tablename__ = "orders"
     __table_args__ = (
         UniqueConstraint("tenant_id", "number"),
-        Index(None, "tenant_id", "phone_index"),
+        # By day as well: what limits count of a phone is of some days alone.
+        Index(None, "tenant_id", "phone_index", "visit_day"),
         Index(
             "ix_orders_hold_expires",
             "tenant_id",
@@ -57,7 +65,68 @@ class Order(TenantRow, Base):
     """Who placed it: ``visitor``, or staff or API key by name."""
     created_at: Mapped[datetime]
     hold_expires_at: Mapped[datetime]
+    hold_extended: Mapped[bool] = mapped_column(server_default=text("false"))
+    """A hold can be extended once."""
     paid_at: Mapped[datetime | None]
+
+
+class NoShow(TenantMixin, Base):
+    """A person named on a ticket that nobody entered with. No name, no document: an index alone."""
+
+    __tablename__ = "no_show"
+    __table_args__ = (
+        Index(None, "tenant_id", "document_index", "visit_day"),
+        tenant_index("visit_day"),
+    )
+
+    ticket_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    ticket_type_id: Mapped[uuid.UUID]
+    document_index: Mapped[BlindIndex]
+    visit_day: Mapped[date]
+    recorded_at: Mapped[datetime]
+    forgiven_at: Mapped[datetime | None]
+    """Set when staff lifted a restriction: it counts for none any more."""
+
+
+class NoShowProgress(TenantMixin, Base):
+    """From which visit on a ticket type's no-shows count, and how far they were recorded."""
+
+    __tablename__ = "no_show_progress"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "ticket_type_id"], ["ticket_type.tenant_id", "ticket_type.id"]
+        ),
+    )
+
+    ticket_type_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    since_day: Mapped[date]
+    until_day: Mapped[date]
+
+
+class Restriction(TenantRow, Base):
+    """A document that may not book for a while, because its holder did not come too often."""
+
+    __tablename__ = "restriction"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "document_index", "scope"),
+        tenant_index("until_day"),
+    )
+
+    document_index: Mapped[BlindIndex]
+    scope: Mapped[str]
+    """A group of ticket types that count together, or the id of one that counts alone."""
+    no_shows: Mapped[int]
+    last_day: Mapped[date]
+    """The day of the no-show that was one too many."""
+    until_day: Mapped[date]
+    """The last day on which it may not book."""
+    ticket_id: Mapped[uuid.UUID]
+    seq: Mapped[int] = mapped_column(SmallInteger)
+    """The latest ticket that was not used: its holder is who is shown."""
+    lifted_at: Mapped[datetime | None]
+    lifted_by: Mapped[str] = mapped_column(server_default="")
+    reason: Mapped[str] = mapped_column(server_default="")
 
 
 class OrderEvent(TenantRow, Base):
