@@ -93,6 +93,27 @@ def _tables() -> None:
         unique=False,
     )
     op.create_table(
+        "blocked_document",
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("document_index", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("until", sa.Date(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("lifted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lifted_by", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_blocked_document")),
+    )
+    op.create_index(
+        op.f("ix_blocked_document_tenant_id_document_index"),
+        "blocked_document",
+        ["tenant_id", "document_index"],
+        unique=False,
+    )
+    op.create_table(
         "catalog_version",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
@@ -105,6 +126,62 @@ def _tables() -> None:
         sa.Column("seconds", sa.Integer(), nullable=False),
         sa.CheckConstraint("seconds BETWEEN 60 AND 86400", name=op.f("ck_channel_hold_seconds")),
         sa.PrimaryKeyConstraint("tenant_id", "channel", name=op.f("pk_channel_hold")),
+    )
+    op.create_table(
+        "gate_case",
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("site_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=False),
+        sa.Column("scan_id", sa.Uuid(), nullable=False),
+        sa.Column("ticket_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "details",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+        ),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_gate_case")),
+        sa.UniqueConstraint(
+            "tenant_id", "scan_id", "kind", name=op.f("uq_gate_case_tenant_id_scan_id_kind")
+        ),
+    )
+    op.create_index(
+        op.f("ix_gate_case_tenant_id_site_id_opened_at"),
+        "gate_case",
+        ["tenant_id", "site_id", "opened_at"],
+        unique=False,
+    )
+    op.create_table(
+        "gate_feed",
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "xid",
+            sa.BigInteger(),
+            server_default=sa.text("(pg_current_xact_id()::text)::bigint"),
+            nullable=False,
+        ),
+        sa.Column(
+            "at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+        ),
+        sa.Column("ticket_ids", postgresql.ARRAY(sa.UUID()), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_gate_feed")),
+    )
+    op.create_index(
+        op.f("ix_gate_feed_tenant_id_at"), "gate_feed", ["tenant_id", "at"], unique=False
+    )
+    op.create_index(
+        op.f("ix_gate_feed_tenant_id_xid"), "gate_feed", ["tenant_id", "xid"], unique=False
     )
     op.create_table(
         "holder",
@@ -355,6 +432,9 @@ def _tables() -> None:
         sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("undone_by", sa.Text(), nullable=True),
         sa.Column("undo_reason", sa.Text(), nullable=True),
+        sa.Column("gate_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("device_id", sa.Uuid(), nullable=True),
+        sa.Column("gate_persons", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint("(outcome = 'admitted') = (persons > 0)", name=op.f("ck_scan_persons")),
         sa.CheckConstraint("outcome IN ('admitted', 'refused')", name=op.f("ck_scan_outcome")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_scan")),
@@ -454,6 +534,7 @@ def _tables() -> None:
         sa.Column("persons_entered", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("first_entered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("channel", sa.Text(), server_default="", nullable=False),
         sa.CheckConstraint(
             "status IN ('valid', 'used', 'refunded')", name=op.f("ck_ticket_status")
         ),
@@ -468,6 +549,12 @@ def _tables() -> None:
         op.f("ix_ticket_tenant_id_order_number"),
         "ticket",
         ["tenant_id", "order_number"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_ticket_tenant_id_site_id_valid_until_id"),
+        "ticket",
+        ["tenant_id", "site_id", "valid_until", "id"],
         unique=False,
     )
     op.create_index(
@@ -495,9 +582,36 @@ def _tables() -> None:
             server_default=sa.text("'{}'"),
             nullable=False,
         ),
+        sa.Column("anti_passback", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column(
+            "companions",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'[]'"),
+            nullable=False,
+        ),
+        sa.Column(
+            "static_codes",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+        ),
+        sa.Column(
+            "passage_seconds", sa.SmallInteger(), server_default=sa.text("8"), nullable=False
+        ),
+        sa.Column(
+            "ask_budget_ms", sa.SmallInteger(), server_default=sa.text("150"), nullable=False
+        ),
+        sa.Column("day_key_days", sa.SmallInteger(), server_default=sa.text("3"), nullable=False),
+        sa.CheckConstraint(
+            "ask_budget_ms BETWEEN 0 AND 5000", name=op.f("ck_gate_policy_ask_budget")
+        ),
+        sa.CheckConstraint("day_key_days BETWEEN 0 AND 31", name=op.f("ck_gate_policy_day_keys")),
         sa.CheckConstraint(
             "grace_before_minutes BETWEEN 0 AND 1440 AND grace_after_minutes BETWEEN 0 AND 1440",
             name=op.f("ck_gate_policy_grace"),
+        ),
+        sa.CheckConstraint(
+            "passage_seconds BETWEEN 1 AND 120", name=op.f("ck_gate_policy_passage")
         ),
         sa.CheckConstraint("repeat_seconds BETWEEN 0 AND 3600", name=op.f("ck_gate_policy_repeat")),
         sa.ForeignKeyConstraint(
@@ -754,6 +868,31 @@ def _tables() -> None:
         ),
     )
     op.create_table(
+        "allotment",
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("pool_id", sa.Uuid(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("position", sa.SmallInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("places", sa.Integer(), nullable=True),
+        sa.Column("percent", sa.SmallInteger(), nullable=True),
+        sa.Column("release_minutes", sa.Integer(), nullable=True),
+        sa.CheckConstraint("kind IN ('fixed', 'minimum')", name=op.f("ck_allotment_kind")),
+        sa.CheckConstraint(
+            "(places IS NULL) <> (percent IS NULL)", name=op.f("ck_allotment_amount")
+        ),
+        sa.CheckConstraint(
+            "places >= 0 AND percent BETWEEN 0 AND 100", name=op.f("ck_allotment_bounds")
+        ),
+        sa.CheckConstraint("release_minutes >= 0", name=op.f("ck_allotment_release_minutes")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "pool_id"],
+            ["pool.tenant_id", "pool.id"],
+            name=op.f("fk_allotment_tenant_id_pool_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "pool_id", "channel", name=op.f("pk_allotment")),
+    )
+    op.create_table(
         "entrance",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -860,6 +999,7 @@ def _tables() -> None:
             nullable=False,
         ),
         sa.Column("edited", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("own_allotments", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.CheckConstraint("status IN ('open', 'closed')", name=op.f("ck_slot_status")),
         sa.CheckConstraint("ends_at > starts_at", name=op.f("ck_slot_times")),
         sa.ForeignKeyConstraint(
@@ -964,6 +1104,62 @@ def _tables() -> None:
         unique=False,
     )
     op.create_table(
+        "zone_limit",
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("zone_id", sa.Uuid(), nullable=False),
+        sa.Column("max_inside", sa.Integer(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("inside", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.CheckConstraint("max_inside > 0", name=op.f("ck_zone_limit_max_inside")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "zone_id"],
+            ["zone.tenant_id", "zone.id"],
+            name=op.f("fk_zone_limit_tenant_id_zone_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "zone_id", name=op.f("pk_zone_limit")),
+    )
+    op.create_table(
+        "gate_device",
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("site_id", sa.Uuid(), nullable=False),
+        sa.Column("entrance_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("code_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("code_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("public_key", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("enrolled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("version", sa.Text(), server_default="", nullable=False),
+        sa.Column(
+            "health",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+        ),
+        sa.Column("journal_through", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("share", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "entrance_id"],
+            ["entrance.tenant_id", "entrance.id"],
+            name=op.f("fk_gate_device_tenant_id_entrance_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_gate_device")),
+        sa.UniqueConstraint(
+            "tenant_id", "code_hash", name=op.f("uq_gate_device_tenant_id_code_hash")
+        ),
+    )
+    op.create_index(
+        op.f("ix_gate_device_tenant_id_entrance_id"),
+        "gate_device",
+        ["tenant_id", "entrance_id"],
+        unique=False,
+    )
+    op.create_table(
         "lane",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -992,6 +1188,13 @@ def _tables() -> None:
         sa.Column("capacity", sa.Integer(), nullable=False),
         sa.Column("held", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("sold", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("share", sa.Text(), server_default="", nullable=False),
+        sa.Column("places", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("releases_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "(scope = 'channel') = (share IN ('fixed', 'minimum')) AND places >= 0",
+            name=op.f("ck_stock_share"),
+        ),
         sa.CheckConstraint(
             "held >= 0 AND sold >= 0 AND held + sold <= capacity", name=op.f("ck_stock_no_oversell")
         ),
@@ -1009,4 +1212,62 @@ def _tables() -> None:
             name=op.f("uq_stock_tenant_id_slot_id_scope_ref"),
         ),
         postgresql_with={"fillfactor": "40"},
+    )
+    op.create_table(
+        "gate_command",
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("lane_id", sa.Uuid(), nullable=True),
+        sa.Column("text", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "device_id"],
+            ["gate_device.tenant_id", "gate_device.id"],
+            name=op.f("fk_gate_command_tenant_id_device_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_gate_command")),
+    )
+    op.create_index(
+        op.f("ix_gate_command_tenant_id_device_id_created_at"),
+        "gate_command",
+        ["tenant_id", "device_id", "created_at"],
+        unique=False,
+    )
+    op.create_table(
+        "gate_journal",
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("scan_id", sa.Uuid(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("gate_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lane_id", sa.Uuid(), nullable=False),
+        sa.Column("direction", sa.Text(), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=False),
+        sa.Column("method", sa.Text(), nullable=False),
+        sa.Column("ticket_id", sa.Uuid(), nullable=True),
+        sa.Column("generation", sa.Integer(), nullable=True),
+        sa.Column("persons", sa.Integer(), nullable=False),
+        sa.Column("persons_left", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("document_mark", sa.LargeBinary(), nullable=True),
+        sa.Column("staff", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "device_id"],
+            ["gate_device.tenant_id", "gate_device.id"],
+            name=op.f("fk_gate_journal_tenant_id_device_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "device_id", "seq", name=op.f("pk_gate_journal")),
+    )
+    op.create_index(
+        op.f("ix_gate_journal_tenant_id_scan_id"),
+        "gate_journal",
+        ["tenant_id", "scan_id"],
+        unique=False,
     )

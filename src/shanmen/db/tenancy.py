@@ -14,7 +14,7 @@ TENANT_SETTING = "shanmen.tenant"
 TABLES_WITHOUT_TENANT = frozenset({"tenant", "site_address"})
 """Read before the tenant is known: who the tenants are, and which address belongs to whom."""
 
-APPEND_ONLY_TABLES = frozenset({"audit_log", "ledger_transfer", "order_event"})
+APPEND_ONLY_TABLES = frozenset({"audit_log", "gate_journal", "ledger_transfer", "order_event"})
 """The application may add rows and read them, never change or delete them."""
 
 

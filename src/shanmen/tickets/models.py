@@ -4,6 +4,7 @@ import uuid
 from datetime import date, datetime
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, SmallInteger, text
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shanmen.db.base import Base, BlindIndex, TenantMixin, TenantRow, tenant_index
@@ -18,6 +19,8 @@ class Ticket(TenantRow, Base):
         # A guard may type the ticket's short number, which is the order's number and the ticket's.
         tenant_index("order_number"),
         tenant_index("site_id", "visit_day", "ticket_type_id"),
+        # A new gate reads all that can still be used, page by page.
+        tenant_index("site_id", "valid_until", "id"),
         CheckConstraint("status IN ('valid', 'used', 'refunded')", name="status"),
         CheckConstraint("persons_entered >= 0", name="persons_entered"),
         {"postgresql_with": {"fillfactor": "70"}},
@@ -44,6 +47,8 @@ class Ticket(TenantRow, Base):
     """Persons admitted in all; the ticket's total is party_size × entries."""
     issued_at: Mapped[datetime]
     first_entered_at: Mapped[datetime | None]
+    channel: Mapped[str] = mapped_column(server_default="")
+    """Who sold it: what a code must prove at the gate may depend on it."""
 
 
 class Holder(TenantMixin, Base):
@@ -68,3 +73,20 @@ class Holder(TenantMixin, Base):
     document_index: Mapped[BlindIndex]
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     """False once the place is given back (lapsed, cancelled, refunded): it counts for no limit."""
+
+
+class GateFeed(TenantRow, Base):
+    """Tickets that one transaction issued, changed or counted: what gates must hear of.
+
+    Rows are only added, and forgotten after some days. `xid` orders them by transaction, so that a
+    gate's mark can be compared with what a snapshot saw (`tickets.feed`).
+    """
+
+    __tablename__ = "gate_feed"
+    __table_args__ = (tenant_index("xid"), tenant_index("at"))
+
+    xid: Mapped[int] = mapped_column(
+        BigInteger, server_default=text("(pg_current_xact_id()::text)::bigint")
+    )
+    at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    ticket_ids: Mapped[list[uuid.UUID]] = mapped_column(ARRAY(UUID))
