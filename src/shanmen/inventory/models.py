@@ -70,6 +70,31 @@ class TypeCap(TenantMixin, Base):
     capacity: Mapped[int]
 
 
+class Allotment(TenantMixin, Base):
+    """A channel's share of every slot of a pool."""
+
+    __tablename__ = "allotment"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "pool_id"], ["pool.tenant_id", "pool.id"]),
+        CheckConstraint("kind IN ('fixed', 'minimum')", name="kind"),
+        CheckConstraint("(places IS NULL) <> (percent IS NULL)", name="amount"),
+        CheckConstraint("places >= 0 AND percent BETWEEN 0 AND 100", name="bounds"),
+        CheckConstraint("release_minutes >= 0", name="release_minutes"),
+    )
+
+    pool_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(SmallInteger)
+    """Where a slot has too little room for all shares, those that come first are kept first."""
+    kind: Mapped[str]
+    """See `inventory.allotments.ShareKind`."""
+    places: Mapped[int | None]
+    percent: Mapped[int | None] = mapped_column(SmallInteger)
+    """Of each slot's capacity, rounded down."""
+    release_minutes: Mapped[int | None]
+    """So long before a slot starts the share is common stock; None is never."""
+
+
 class Slot(TenantRow, Base):
     """A pool's time window on one day."""
 
@@ -91,6 +116,8 @@ class Slot(TenantRow, Base):
     note: Mapped[Names] = mapped_column(server_default=text("'{}'"))
     edited: Mapped[bool] = mapped_column(server_default=text("false"))
     """Changed by hand: a new schedule leaves it alone."""
+    own_allotments: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Divided among channels by hand: the pool's division leaves it alone."""
 
 
 class Stock(TenantRow, Base):
@@ -101,6 +128,9 @@ class Stock(TenantRow, Base):
         UniqueConstraint("tenant_id", "slot_id", "scope", "ref"),
         ForeignKeyConstraint(["tenant_id", "slot_id"], ["slot.tenant_id", "slot.id"]),
         CheckConstraint("held >= 0 AND sold >= 0 AND held + sold <= capacity", name="no_oversell"),
+        CheckConstraint(
+            "(scope = 'channel') = (share IN ('fixed', 'minimum')) AND places >= 0", name="share"
+        ),
         # Counters change all the time and are not indexed: free space in the page keeps the new
         # version beside the old one (a heap-only tuple).
         {"postgresql_with": {"fillfactor": "40"}},
@@ -108,8 +138,15 @@ class Stock(TenantRow, Base):
 
     slot_id: Mapped[uuid.UUID]
     scope: Mapped[str]
-    """slot (all of it) or type (one ticket type's cap, `ref` is the type's id)."""
+    """slot (all of it), type (one ticket type's cap, `ref` is the type's id) or channel (the share
+    of one channel, `ref` is its code)."""
     ref: Mapped[str] = mapped_column(server_default="")
     capacity: Mapped[int]
     held: Mapped[int] = mapped_column(server_default=text("0"))
     sold: Mapped[int] = mapped_column(server_default=text("0"))
+    share: Mapped[str] = mapped_column(server_default="")
+    """How a channel's share is meant: fixed or minimum; empty for other scopes."""
+    places: Mapped[int] = mapped_column(server_default=text("0"))
+    """How many places the share has."""
+    releases_at: Mapped[datetime | None]
+    """From then on the share is common stock."""
