@@ -4,7 +4,6 @@ Scanners are keyboards, and keyboards have caps lock and input methods: letters 
 wrong case and digits full-width. Both are put right before anything is read.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,15 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from shanmen.admission.rules import Code
 from shanmen.admission.schemas import ScanRequest
-from shanmen.kit import documents, ids
 from shanmen.kit.crypto import Keyring
 from shanmen.tickets import token
 from shanmen.tickets.gate import document_indexes
 from shanmen.tickets.token import TicketBody
-
-SHORT_NUMBER = re.compile(r"([0-9]{6}[0-9A-HJKMNP-TV-Z]{10})([0-9]{1,3})")
-"""An order's number (`ids.order_number`) and the ticket's number within it."""
-EIGHTEEN = re.compile(r"[0-9]{17}[0-9X]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +46,7 @@ def recognise(
         return Presented(code, documents=shown, shows_document=shows, empty=not shows)
     if scan.kind == "code" or (scan.kind == "auto" and token.looks_like_token(text)):
         return _read_code(text, keys, shown, shows=shows)
-    number = short_number(text) if scan.kind != "document" else None
+    number = token.short_number(text) if scan.kind != "document" else None
     if number is not None:
         return Presented(Code.TYPED, number=number, documents=shown, shows_document=shows)
     if scan.kind != "number":
@@ -60,18 +54,6 @@ def recognise(
         if found:
             return Presented(Code.DOCUMENT, documents=found, shows_document=True)
     return Presented(Code.UNREADABLE, documents=shown, shows_document=shows)
-
-
-def short_number(text: str) -> tuple[str, int] | None:
-    """Read a ticket's short number as somebody typed it, with or without its hyphen.
-
-    Eighteen digits that are a valid ID number are taken for one, unless there is a hyphen.
-    """
-    number = documents.normalise(text)
-    if "-" not in text and EIGHTEEN.fullmatch(number):
-        return None
-    found = SHORT_NUMBER.fullmatch(ids.normalise(number))
-    return (found[1], int(found[2])) if found else None
 
 
 def _read_code(

@@ -7,6 +7,7 @@ nine more characters. ``docs/ticket-format.md`` has every byte, with examples.
 """
 
 import math
+import re
 import struct
 import unicodedata
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from shanmen.kit import base45
+from shanmen.kit import base45, documents, ids
 from shanmen.kit.errors import DomainError
 
 MAGIC = "SM"
@@ -41,6 +42,9 @@ _SIGNATURE_BYTES = 64
 _TOKEN_BYTES = _LAYOUT.size + _SIGNATURE_BYTES
 TOKEN_CHARS = len(PREFIX) + _TOKEN_BYTES // 2 * 3 + _TOKEN_BYTES % 2 * 2
 """Length of a token without the part that changes."""
+
+_SHORT_NUMBER = re.compile(r"([0-9]{6}[0-9A-HJKMNP-TV-Z]{10})([0-9]{1,3})")
+_EIGHTEEN = re.compile(r"[0-9]{17}[0-9X]")
 
 _LATER_VERSIONS = frozenset("23456789")
 _SECONDS_PER_MINUTE = 60
@@ -208,6 +212,19 @@ def looks_like_token(text: str) -> bool:
     """Say whether a scanned text means to be a ticket, of whatever version."""
     text = normalise(text)
     return text.startswith(MAGIC) and len(text) > TOKEN_CHARS // 2
+
+
+def short_number(text: str) -> tuple[str, int] | None:
+    """Read a ticket's short number as somebody typed it, with or without its hyphen.
+
+    Returns the order's number (`ids.order_number`) and the ticket's within it; None for anything
+    else. Eighteen digits that may be an ID number are taken for one, unless there is a hyphen.
+    """
+    number = documents.normalise(text)
+    if "-" not in text and _EIGHTEEN.fullmatch(number):
+        return None
+    found = _SHORT_NUMBER.fullmatch(ids.normalise(number))
+    return (found[1], int(found[2])) if found else None
 
 
 def _unpack(packed: bytes) -> TicketBody:

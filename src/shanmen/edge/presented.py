@@ -1,0 +1,104 @@
+"""Recognising what was presented, with nothing but what the gate holds.
+
+The same order as on the server: a code of ours, then a ticket's short number, then a document.
+Scanners are keyboards: case, width and stray spaces are put right before anything is read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from shanmen.admission.protocol import AskRequest, document_mark
+from shanmen.admission.rules import Code
+from shanmen.kit import documents
+from shanmen.tickets import token
+from shanmen.tickets.token import TicketBody
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One number that a shown document may stand for, with its mark."""
+
+    number: str
+    mark: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a scan presents, as far as it can be read without looking anything up."""
+
+    code: Code
+    body: TicketBody | None = None
+    """What a signed code says."""
+    token: str = ""
+    """The signed code without its changing part: it opens what is sealed."""
+    tail: str | None = None
+    number: str | None = None
+    """Short number: the order's number, a hyphen, the ticket's within it."""
+    shown: tuple[Shown, ...] = ()
+    shows_document: bool = False
+    """Also where the number cannot be any document's, or there is no key to mark it with."""
+
+    @property
+    def marks(self) -> list[bytes]:
+        """Marks of the shown document."""
+        return [shown.mark for shown in self.shown]
+
+
+def recognise(
+    scan: AskRequest, *, keys: Mapping[int, Ed25519PublicKey], document_key: bytes | None
+) -> Presented:
+    """Read one scan; nothing is looked up."""
+    text = scan.code.strip()
+    shows = bool(scan.document.strip())
+    shown = document_marks(scan.document, document_key) if shows else ()
+    if not text:
+        code = Code.DOCUMENT if shows and _is_document(scan.document) else Code.UNREADABLE
+        return Presented(code, shown=shown, shows_document=shows)
+    if scan.kind == "code" or (scan.kind == "auto" and token.looks_like_token(text)):
+        return _read_code(text, keys, shown, shows=shows)
+    number = token.short_number(text) if scan.kind != "document" else None
+    if number is not None:
+        short = f"{number[0]}-{number[1]}"
+        return Presented(Code.TYPED, number=short, shown=shown, shows_document=shows)
+    if scan.kind != "number" and _is_document(text):
+        found = document_marks(text, document_key)
+        return Presented(Code.DOCUMENT, shown=found, shows_document=True)
+    return Presented(Code.UNREADABLE, shown=shown, shows_document=shows)
+
+
+def document_marks(number: str, key: bytes | None) -> tuple[Shown, ...]:
+    """Marks that a document number may have: a reader tells the number, not the kind."""
+    if key is None:
+        return ()
+    return tuple(Shown(text, document_mark(key, text)) for text in _numbers(number))
+
+
+def _is_document(text: str) -> bool:
+    return bool(_numbers(text))
+
+
+def _numbers(text: str) -> list[str]:
+    found: dict[str, None] = {}
+    for kind in documents.DocumentKind:
+        try:
+            found[documents.check(kind, text).number] = None
+        except documents.DocumentInvalid:
+            continue
+    return list(found)
+
+
+def _read_code(
+    text: str, keys: Mapping[int, Ed25519PublicKey], shown: tuple[Shown, ...], *, shows: bool
+) -> Presented:
+    try:
+        signed, tail = token.split(text)
+        body = token.verify(text, keys)
+    except (token.TokenBadSignature, token.TokenUnknownKey):
+        return Presented(Code.FORGED, shown=shown, shows_document=shows)
+    except (token.TokenMalformed, token.TokenVersion):
+        return Presented(Code.UNREADABLE, shown=shown, shows_document=shows)
+    return Presented(
+        Code.STATIC, body=body, token=signed, tail=tail, shown=shown, shows_document=shows
+    )
