@@ -19,10 +19,10 @@ SELECT %s, t.* FROM unnest(%s::uuid[], %s::smallint[], %s::uuid[], %s::uuid[], %
 """
 ISSUE = """
 INSERT INTO ticket (tenant_id, id, order_id, order_number, seq, site_id, ticket_type_id, slot_id,
-    visit_day, valid_from, valid_until, party_size, entries, zones, flags, issued_at)
+    visit_day, valid_from, valid_until, party_size, entries, zones, flags, channel, issued_at)
 SELECT %s, t.*, %s FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::smallint[], %s::uuid[],
     %s::uuid[], %s::uuid[], %s::date[], %s::timestamptz[], %s::timestamptz[], %s::smallint[],
-    %s::smallint[], %s::bigint[], %s::smallint[]) AS t
+    %s::smallint[], %s::bigint[], %s::smallint[], %s::text[]) AS t
 """
 SET_ACTIVE = """
 UPDATE holder SET active = %s WHERE tenant_id = %s AND ticket_id = ANY(%s)
@@ -84,6 +84,7 @@ class NewTicket:
     entries: int
     zones: int
     flags: int
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def issue_statement(
 ) -> Statement:
     """Issue tickets."""
     rows = [_ticket_row(t) for t in tickets]
-    return Statement(ISSUE, (tenant_id, issued_at, *columns(rows, 14)))
+    return Statement(ISSUE, (tenant_id, issued_at, *columns(rows, 15)))
 
 
 def set_active_statement(tenant_id: int, ticket_ids: Iterable[UUID], *, active: bool) -> Statement:
