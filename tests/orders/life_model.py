@@ -108,10 +108,14 @@ class Paper:
 
     def refusal_of(self, tickets: list[PaperTicket]) -> str | None:
         """Why these tickets cannot be sold now."""
-        people = [person for ticket in tickets for person in ticket.people]
         active = self._active()
-        if len(set(people)) < len(people) or any(active[person] for person in people):
-            return "DocumentLimit"
+        named: set[int] = set()
+        for person in (person for ticket in tickets for person in ticket.people):
+            if active[person]:
+                return "DocumentLimit"
+            if person in named:
+                return "DuplicateDocument"
+            named.add(person)
         return self.lack_of(tickets)
 
     def lack_of(self, tickets: list[PaperTicket]) -> str | None:

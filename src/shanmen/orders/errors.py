@@ -67,16 +67,54 @@ class WrongAge(DomainError):
 
 
 class DocumentLimit(DomainError):
-    """This document already has as many tickets as it may; params: limit, per."""
+    """This document already has as many tickets as it may.
+
+    Params: limit, per (slot, day, month or year), has, and the period's days: begins, ends.
+    """
 
     code = "orders.document_limit"
     status = 409
 
 
+class DuplicateDocument(DomainError):
+    """The order names a document more often than it may have tickets; params: as DocumentLimit."""
+
+    code = "orders.duplicate_document"
+    status = 409
+
+
 class PhoneLimit(DomainError):
-    """This phone number already has as many tickets as it may; params: limit."""
+    """This phone number already has as many tickets as it may; params: as DocumentLimit."""
 
     code = "orders.phone_limit"
+    status = 409
+
+
+class Restricted(DomainError):
+    """The document may not book after visits that nobody came to; params: until, contact."""
+
+    code = "orders.restricted"
+    status = 409
+
+
+class RestrictionNotFound(DomainError):
+    """There is no such restriction, or it is over."""
+
+    code = "orders.restriction_not_found"
+    status = 404
+
+
+class HoldExtended(DomainError):
+    """The hold was extended before: once is all."""
+
+    code = "orders.hold_extended"
+    status = 409
+
+
+class HoldLongEnough(DomainError):
+    """A hold is extended only shortly before its end; params: minutes."""
+
+    code = "orders.hold_long_enough"
     status = 409
 
 

@@ -161,13 +161,15 @@ def error_text(locale: Locale, error: CodedError) -> tuple[str, str | None]:
     """Return what a coded error says and the next step for the reader, if there is one.
 
     The code ``inventory.sold_out`` reads ``inventory.error.sold_out`` and, optionally,
-    ``inventory.error.sold_out_next``.
+    ``inventory.error.sold_out_next``. What is counted per something (the parameter ``per``) may
+    have a text of its own: ``orders.error.document_limit_day``.
     """
     module, _, name = error.code.partition(".")
     key = f"{module}.error.{name}"
     follow = f"{key}_next"
     params = dict(error.params)
-    title = t(locale, key, **params)
+    special = f"{key}_{params.get('per')}"
+    title = t(locale, special if has_text(locale, special) else key, **params)
     return title, t(locale, follow, **params) if has_text(locale, follow) else None
 
 

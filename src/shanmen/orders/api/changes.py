@@ -170,6 +170,8 @@ async def refund(
         errors.AlreadyUsed,
         errors.PriceHigher,
         errors.DocumentLimit,
+        errors.DuplicateDocument,
+        errors.PhoneLimit,
         errors.TransitionRefused,
         errors.TooEarly,
         errors.TooLate,
