@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from shanmen.catalog import errors, queries, service
+from shanmen.catalog.hold_times import HoldTime, hold_times, set_hold_times
 from shanmen.catalog.rules import TicketTypeInfo
 from shanmen.catalog.schemas import DayPrice, PriceSpec, Product, TicketTypeSpec
 from shanmen.db.session import Session, Unit
@@ -174,7 +175,31 @@ async def price_calendar(
     return await unit(priced_days, ticket_type_id=product_id, first=first, last=last)
 
 
+@get("/api/v1/hold-times", guards=[requires()], tags=TAGS, responses=problems())
+async def read_hold_times(unit: NamedDependency[Unit]) -> list[HoldTime]:
+    """Say how long unpaid orders keep their places, by channel.
+
+    A channel that is not named has the time of the empty one; without that, the server's.
+    """
+    return await unit(hold_times)
+
+
+@put(
+    "/api/v1/hold-times",
+    guards=EDIT,
+    tags=TAGS,
+    responses=problems(FormInvalid, errors.ChannelUnreadable, errors.HoldTimeTwice),
+)
+async def replace_hold_times(
+    data: JSONBody[list[HoldTime]], unit: NamedDependency[Unit]
+) -> list[HoldTime]:
+    """Replace all hold times. Orders that are held keep the time that they were given."""
+    return await unit(set_hold_times, times=data)
+
+
 routes = [
+    read_hold_times,
+    replace_hold_times,
     list_products,
     create_product,
     read_product,

@@ -134,3 +134,10 @@ class DrawTwice(DomainError):
 
     code = "catalog.draw_twice"
     status = 422
+
+
+class HoldTimeTwice(DomainError):
+    """Two lines say how long orders of the same channel are held; params: channel."""
+
+    code = "catalog.hold_time_twice"
+    status = 422

@@ -1,10 +1,10 @@
 """All pages of this module, and their places in the console's navigation."""
 
-from shanmen.catalog.pages import prices, products
+from shanmen.catalog.pages import holds, prices, products
 from shanmen.sites.access import NavEntry
 from shanmen.web.render import NavItem
 
-routes = [*products.routes, *prices.routes]
+routes = [*holds.routes, *products.routes, *prices.routes]
 
 NAV = [
     NavEntry(
