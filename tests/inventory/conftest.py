@@ -14,7 +14,7 @@ from shanmen.inventory.rules import SlotState
 from shanmen.inventory.schemas import DrawSpec, PoolSpec, ScheduleSpec, SlotSpec
 from shanmen.inventory.service.pools import create_pool, set_stock
 from shanmen.inventory.service.schedules import create_schedule
-from shanmen.inventory.stock import lock, move
+from shanmen.inventory.stock import apply, lock
 from shanmen.kit import clock
 from tests.support.park import ZONE, Park
 
@@ -42,15 +42,19 @@ class Stand:
         day = day or self.tomorrow
         return await self.unit(slots_between, pool_ids=[self.pool_id], first=day, last=day)
 
-    async def take(self, slot_id: UUID, places: int) -> None:
-        await self.unit(take, slot_id=slot_id, type_id=self.type_id, places=places)
+    async def take(self, slot_id: UUID, places: int, *, channel: str = "web") -> None:
+        await self.unit(
+            take, slot_id=slot_id, type_id=self.type_id, places=places, channel=channel
+        )
 
 
-async def take(session: Session, *, slot_id: UUID, type_id: UUID, places: int) -> None:
+async def take(
+    session: Session, *, slot_id: UUID, type_id: UUID, places: int, channel: str = "web"
+) -> None:
     """Sell places as the order desk does."""
     stock = await lock(session, [slot_id])
-    stock.hold([(slot_id, type_id, places)], sold=True)
-    await move(session, stock.changes())
+    stock.hold([(slot_id, type_id, places)], channel=channel, now=clock.now(), sold=True)
+    await apply(session, stock)
 
 
 @pytest.fixture

@@ -193,6 +193,7 @@ async def test_pools_and_schedules(editor: Caller, park: Park):
     path = f"/pools/{pool['id']}"
     spec = {
         "name": "Daily",
+        "date_from": f"{park.day}",
         "slots": [{"starts": "19:30", "ends": "20:30", "capacity": 200}],
     }
     seen = await editor.ok("POST", f"{path}/schedules/preview", spec)

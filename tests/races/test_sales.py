@@ -17,7 +17,7 @@ from shanmen.orders.schemas import Placed, PlaceOrder, TicketInput
 from shanmen.orders.service.place import Outcome, place_orders
 from shanmen.orders.service.reschedule import reschedule
 from tests.races.conftest import MakeWorld, World
-from tests.races.tampered import MOVES, WRITES, Rewrite
+from tests.races.tampered import WRITES, Rewrite
 from tests.support.park import fresh_people
 
 pytestmark = pytest.mark.races
@@ -217,7 +217,7 @@ async def test_a_family_moves_whole_before_another_buys(world: MakeWorld):
     w = await world(capacity=3)
     family = await family_with_room_elsewhere(w)
     met = await w.collide(
-        move(w, family), buy(w, w.park.order(w.park.ticket(slot=OTHER))), at=MOVES
+        move(w, family), buy(w, w.park.order(w.park.ticket(slot=OTHER))), at=WRITES
     )
     assert met.waited
     assert met.first is None
@@ -265,16 +265,16 @@ async def bundle(world: World, *, gate_first: bool) -> PlaceOrder:
 
 
 def slow(*orders: str) -> Rewrite:
-    """Locks counters one by one with a pause before each; their orders take turns."""
+    """Locks slots one by one with a pause before each; their orders take turns."""
     turn = itertools.cycle(orders)
 
     def rewrite(sql: str) -> str:
-        if not sql.lstrip().startswith("SELECT id, slot_id, scope, ref, capacity"):
+        if not sql.lstrip().startswith("SELECT s.id FROM stock s"):
             return sql
         # The pause depends on the row, so that PostgreSQL makes it for each row it locks.
-        pause = "capacity + (SELECT 0 FROM pg_sleep(0.05 + stock.held * 0))"
-        sql = sql.replace("ref, capacity", f"ref, {pause}", 1)
-        return sql.replace("ORDER BY id", f"ORDER BY {next(turn)}")
+        pause = "s.id, (SELECT 0 FROM pg_sleep(0.05 + s.held * 0))"
+        sql = sql.replace("SELECT s.id", f"SELECT {pause}", 1)
+        return sql.replace("ORDER BY s.id", f"ORDER BY {next(turn)}")
 
     return rewrite
 
@@ -289,7 +289,7 @@ async def buy_once(world: World, request: PlaceOrder) -> Outcome:
 async def test_bundles_that_name_their_pools_in_opposite_order_never_block_each_other(
     world: MakeWorld,
 ):
-    w = await world(rewrite=slow("id"))
+    w = await world(rewrite=slow("s.id"))
     one, two = await bundle(w, gate_first=True), await bundle(w, gate_first=False)
     met = await asyncio.gather(*(buy_once(w, request) for request in (one, two) * 4))
     assert [type(outcome) for outcome in met] == [Placed] * 8
@@ -297,7 +297,7 @@ async def test_bundles_that_name_their_pools_in_opposite_order_never_block_each_
 
 
 async def test_without_one_order_of_locks_bundles_block_each_other(world: MakeWorld):
-    w = await world(rewrite=slow("id", "id DESC"))
+    w = await world(rewrite=slow("s.id", "s.id DESC"))
     one, two = await bundle(w, gate_first=True), await bundle(w, gate_first=False)
     met = await asyncio.gather(buy_once(w, one), buy_once(w, two), return_exceptions=True)
     assert sorted(type(outcome).__name__ for outcome in met) == ["DeadlockDetected", "Placed"]

@@ -17,16 +17,18 @@ from shanmen.db.session import Session
 log = logging.getLogger(__name__)
 
 # A late payment that went back leaves an order that was never issued: it has no `paid_at`. A ticket
-# counts where its order says that its visit is; one that no order knows counts in its slot.
+# counts where its order says that its visit is; one that no order knows counts in its slot. Caps
+# and shares are counted by the ticket's type and the order's channel, whenever they began.
 DIFFERENCES = text("""
 WITH line AS (
-    SELECT o.status, o.paid_at IS NOT NULL AS paid, (l->>'ticket_id')::uuid AS ticket_id,
+    SELECT o.status, o.paid_at IS NOT NULL AS paid, o.channel, l->>'ticket_type_id' AS type,
+           (l->>'ticket_id')::uuid AS ticket_id,
            coalesce((l->>'refunded')::boolean, false) AS refunded,
            (l->'slot_ids'->>0)::uuid AS slot_id, l->'draws' AS draws
     FROM orders o CROSS JOIN LATERAL jsonb_array_elements(o.lines) AS l
     WHERE o.tenant_id = :tenant
 ), draw AS (
-    SELECT (d->>0)::uuid AS stock_id, (d->>1)::int AS places,
+    SELECT (d->>0)::uuid AS slot_id, line.type, line.channel,
            CASE WHEN line.status = 'held' THEN (d->>1)::int ELSE 0 END AS held,
            CASE WHEN line.paid AND NOT line.refunded
                      AND line.status NOT IN ('held', 'expired', 'cancelled')
@@ -36,22 +38,28 @@ WITH line AS (
     LEFT JOIN ticket t ON t.tenant_id = :tenant AND t.id = line.ticket_id
          AND t.slot_id = line.slot_id
     UNION ALL
-    SELECT t.slot_id, t.party_size, 0, 0, t.party_size
+    SELECT t.slot_id, t.ticket_type_id::text, '', 0, 0, t.party_size
     FROM ticket t
     WHERE t.tenant_id = :tenant AND t.status <> 'refunded'
       AND NOT EXISTS (SELECT FROM line WHERE line.ticket_id = t.id)
 ), counted AS (
-    SELECT stock_id, sum(held) AS held, sum(by_orders) AS by_orders, sum(by_tickets) AS by_tickets
-    FROM draw GROUP BY 1
+    SELECT slot_id,
+           CASE grouping(type, channel) WHEN 1 THEN 'type' WHEN 2 THEN 'channel' ELSE 'slot' END
+               AS scope,
+           coalesce(type, channel, '') AS ref,
+           sum(held) AS held, sum(by_orders) AS by_orders, sum(by_tickets) AS by_tickets
+    FROM draw GROUP BY GROUPING SETS ((slot_id), (slot_id, type), (slot_id, channel))
 )
-SELECT coalesce(s.id, c.stock_id), s.slot_id, s.scope, coalesce(s.held, 0), coalesce(s.sold, 0),
-       coalesce(c.held, 0), coalesce(c.by_orders, 0), coalesce(c.by_tickets, 0)
+SELECT coalesce(s.id, c.slot_id), s.slot_id, s.scope, s.ref, coalesce(s.held, 0),
+       coalesce(s.sold, 0), coalesce(c.held, 0), coalesce(c.by_orders, 0),
+       coalesce(c.by_tickets, 0)
 FROM (SELECT * FROM stock WHERE tenant_id = :tenant) AS s
-FULL JOIN counted c ON c.stock_id = s.id
-WHERE coalesce(s.held, 0) <> coalesce(c.held, 0)
-   OR coalesce(s.sold, 0) <> coalesce(c.by_orders, 0)
-   OR coalesce(s.sold, 0) <> coalesce(c.by_tickets, 0)
-   OR s.held + s.sold > s.capacity
+FULL JOIN counted c ON c.slot_id = s.slot_id AND c.scope = s.scope AND c.ref = s.ref
+WHERE (s.id IS NOT NULL OR c.scope = 'slot')
+  AND (coalesce(s.held, 0) <> coalesce(c.held, 0)
+       OR coalesce(s.sold, 0) <> coalesce(c.by_orders, 0)
+       OR coalesce(s.sold, 0) <> coalesce(c.by_tickets, 0)
+       OR s.held + s.sold > s.capacity)
 ORDER BY 1
 """)
 
@@ -64,6 +72,8 @@ class StockDifference:
     slot_id: UUID | None
     """None where orders draw on a counter that does not exist."""
     scope: str | None
+    ref: str | None
+    """The ticket type of a cap, the channel of a share."""
     held: int
     sold: int
     held_by_orders: int

@@ -1,12 +1,18 @@
 """Taking places and giving them back, for many orders at once.
 
-The counters of a slot are rows of `stock`: the slot's own (same id) and one per capped ticket
-type. Whoever changes them locks them first, sorted by id, once per transaction; the CHECK on the
-table is the last guard, never the first.
+The counters of a slot are rows of `stock`: the slot's own (same id), one for each capped ticket
+type, and one for each channel with a share of its own. The slot's own row is the lock of them all:
+whoever changes any of them locks it first, sorted by id, once per transaction, and reads the others
+after it. So a counter that begins while somebody waits is never overlooked. The CHECK on the table
+is the last guard, never the first.
+
+An order remembers only which slots it has places in. Which counters these places are counted in
+follows from its channel and the ticket's type at the moment of each change: a cap or a share may
+begin or end long after the sale.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -14,24 +20,43 @@ from uuid import UUID
 
 from shanmen.db.pipeline import Statement, array, columns, run
 from shanmen.db.session import Session
+from shanmen.inventory.allotments import left_for
 from shanmen.inventory.errors import SlotClosed, SlotNotFound, SoldOut
 
 LOCK = """
-SELECT id, slot_id, scope, ref, capacity, held, sold
-FROM stock WHERE tenant_id = %s AND slot_id = ANY(%s)
-ORDER BY id FOR NO KEY UPDATE
+SELECT s.id FROM stock s WHERE s.tenant_id = %s AND s.id = ANY(%s::uuid[])
+ORDER BY s.id FOR NO KEY UPDATE
 """
-# Read after the lock, in a statement (and so a snapshot) of its own: whoever closes a slot holds
-# its counters' locks, and a join would still show the slot as it was when the wait began.
-SLOTS = """
-SELECT id, pool_id, day, starts_at, ends_at, status
-FROM slot WHERE tenant_id = %s AND id = ANY(%s)
+# Read after the lock, in a statement (and so a snapshot) of its own: whoever closes a slot or makes
+# a counter holds the lock, and a join would still show both as they were when the wait began.
+COUNTERS = """
+SELECT s.id, s.pool_id, s.day, s.starts_at, s.ends_at, s.status,
+       k.id, k.scope, k.ref, k.capacity, k.held, k.sold, k.share, k.places, k.releases_at
+FROM slot s JOIN stock k ON k.tenant_id = s.tenant_id AND k.slot_id = s.id
+WHERE s.tenant_id = %s AND s.id = ANY(%s::uuid[])
 """
 APPLY = """
 UPDATE stock SET held = stock.held + d.held, sold = stock.sold + d.sold
 FROM unnest(%s::uuid[], %s::int[], %s::int[]) AS d(id, held, sold)
 WHERE stock.tenant_id = %s AND stock.id = d.id
 """
+LOCK_TO_MOVE = """
+SELECT id FROM stock WHERE tenant_id = %s AND id = ANY(%s::uuid[])
+ORDER BY id FOR NO KEY UPDATE
+"""
+# Caps and shares that a slot does not have match no row.
+MOVE = """
+UPDATE stock SET held = stock.held + d.held, sold = stock.sold + d.sold
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[], %s::int[])
+    AS d(slot_id, scope, ref, held, sold)
+WHERE stock.tenant_id = %s AND stock.slot_id = d.slot_id AND stock.scope = d.scope
+  AND stock.ref = d.ref
+"""
+
+Taking = tuple[UUID, UUID, str, int]
+"""Places that an order has: slot, ticket type, channel, and how many."""
+Moves = dict[tuple[UUID, UUID, str], tuple[int, int]]
+"""(held, sold) deltas by slot, ticket type and channel."""
 
 
 @dataclass(slots=True)
@@ -46,9 +71,23 @@ class Counter:
     sold_delta: int = 0
 
     @property
+    def taken(self) -> int:
+        """Places taken, also by this transaction."""
+        return self.held + self.sold + self.held_delta + self.sold_delta
+
+    @property
     def left(self) -> int:
         """Places left, after what this transaction took."""
-        return self.capacity - self.held - self.sold - self.held_delta - self.sold_delta
+        return self.capacity - self.taken
+
+
+@dataclass(slots=True)
+class ShareCounter(Counter):
+    """The counter of one channel's share."""
+
+    kind: str = ""
+    places: int = 0
+    releases_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -63,15 +102,28 @@ class LockedSlot:
     status: str
     whole: Counter
     by_type: dict[str, Counter] = field(default_factory=dict)
+    shares: dict[str, ShareCounter] = field(default_factory=dict)
 
-    def counters(self, ticket_type_id: UUID) -> list[Counter]:
-        """All counters that a ticket of this type draws on."""
-        cap = self.by_type.get(str(ticket_type_id))
-        return [self.whole] if cap is None else [self.whole, cap]
+    def counters(self, ticket_type_id: UUID, channel: str) -> list[Counter]:
+        """All counters that a ticket of this type draws on when this channel sells it."""
+        found = [self.whole]
+        if self.by_type and (cap := self.by_type.get(str(ticket_type_id))) is not None:
+            found.append(cap)
+        if self.shares and (share := self.shares.get(channel)) is not None:
+            found.append(share)
+        return found
 
+    def all_counters(self) -> Iterator[Counter]:
+        """The slot's own counter and all others."""
+        yield self.whole
+        yield from self.by_type.values()
+        yield from self.shares.values()
 
-Draws = list[tuple[UUID, int]]
-"""What a ticket has taken: stock row ids and numbers of places."""
+    def left_for(self, channel: str, now: datetime) -> int:
+        """Places that a channel may still take of the slot as a whole."""
+        if not self.shares:
+            return self.whole.left
+        return left_for(channel, left=self.whole.left, shares=self.shares, now=now)
 
 
 @dataclass(slots=True)
@@ -87,15 +139,24 @@ class LockedStock:
             raise SlotNotFound
         return slot
 
-    def hold(self, wishes: Iterable[tuple[UUID, UUID, int]], *, sold: bool = False) -> None:
+    def hold(
+        self,
+        wishes: Iterable[tuple[UUID, UUID, int]],
+        *,
+        channel: str,
+        now: datetime,
+        sold: bool = False,
+    ) -> None:
         """Take places for all wishes (slot, ticket type, places) of one order, or for none.
 
         Args:
             wishes: what the order needs.
+            channel: who sells it; its share counts.
+            now: the moment that tells whether shares are released.
             sold: count them as sold at once instead of held.
 
         Raises:
-            SoldOut: with `left`, the places left where they do not suffice.
+            SoldOut: with `left`, the places left to this channel where they do not suffice.
             SlotClosed: a slot is closed.
         """
         need: dict[UUID, int] = defaultdict(int)
@@ -104,118 +165,121 @@ class LockedStock:
             slot = self.slots[slot_id]
             if slot.status != "open":
                 raise SlotClosed(slot=slot_id)
-            for counter in slot.counters(ticket_type_id):
+            for counter in slot.counters(ticket_type_id, channel):
                 rows[counter.id] = counter
                 need[counter.id] += places
         for key, places in need.items():
-            if rows[key].left < places:
-                raise SoldOut(left=max(rows[key].left, 0))
+            # A slot's own counter has the slot's id.
+            whole = self.slots.get(key)
+            left = rows[key].left if whole is None else whole.left_for(channel, now)
+            if left < places:
+                raise SoldOut(left=max(left, 0))
         for key, places in need.items():
             if sold:
                 rows[key].sold_delta += places
             else:
                 rows[key].held_delta += places
 
-    def sell_draws(self, draws: Draws) -> None:
-        """Take places as sold that an order had before; raises SoldOut or SlotClosed."""
-        counters = {
-            c.id: (slot, c)
-            for slot in self.slots.values()
-            for c in (slot.whole, *slot.by_type.values())
-        }
-        need = {key: sold for key, (_, sold) in summed(draws, held=0, sold=1).items()}
-        for key, places in need.items():
-            slot, counter = counters[key]
-            if slot.status != "open":
-                raise SlotClosed(slot=slot.id)
-            if counter.left < places:
-                raise SoldOut(left=max(counter.left, 0))
-        for key, places in need.items():
-            counters[key][1].sold_delta += places
-
-    def give_back_draws(self, draws: Draws) -> None:
+    def give_back(self, takings: Iterable[Taking]) -> None:
         """Give back places that were sold."""
-        counters = {
-            c.id: c for slot in self.slots.values() for c in (slot.whole, *slot.by_type.values())
-        }
-        for key, places in draws:
-            counters[key].sold_delta -= places
+        for slot_id, ticket_type_id, channel, places in takings:
+            for counter in self.slots[slot_id].counters(ticket_type_id, channel):
+                counter.sold_delta -= places
 
     def changes(self) -> dict[UUID, tuple[int, int]]:
         """What was taken: (held, sold) deltas by stock row, unchanged rows left out."""
         return {
             c.id: (c.held_delta, c.sold_delta)
             for slot in self.slots.values()
-            for c in (slot.whole, *slot.by_type.values())
+            for c in slot.all_counters()
             if c.held_delta or c.sold_delta
         }
 
 
 def lock_statements(tenant_id: int, slot_ids: Iterable[UUID]) -> tuple[Statement, Statement]:
-    """Locks all counters of the slots in the documented order, then reads the slots."""
+    """Locks the slots in the documented order, then reads them with all their counters."""
     params = (tenant_id, array(slot_ids))
-    return Statement(LOCK, params), Statement(SLOTS, params)
+    return Statement(LOCK, params), Statement(COUNTERS, params)
 
 
-def locked(counters: Iterable[tuple[Any, ...]], slots: Iterable[tuple[Any, ...]]) -> LockedStock:
-    """The rows that `lock_statements` returned."""
-    whole: dict[UUID, Counter] = {}
-    caps: dict[UUID, dict[str, Counter]] = defaultdict(dict)
-    for id_, slot_id, scope, ref, capacity, held, sold in counters:
-        counter = Counter(id_, capacity, held, sold)
-        if scope == "slot":
-            whole[slot_id] = counter
-        else:
-            caps[slot_id][ref] = counter
-    return LockedStock(
-        {
-            slot_id: LockedSlot(
-                slot_id, pool_id, day, starts_at, ends_at, status, whole[slot_id], caps[slot_id]
+def locked(rows: Iterable[tuple[Any, ...]]) -> LockedStock:
+    """The rows that the second of `lock_statements` returned."""
+    slots: dict[UUID, LockedSlot] = {}
+    others: list[tuple[Any, ...]] = []
+    for row in rows:
+        if row[7] == "slot":
+            slots[row[0]] = LockedSlot(
+                row[0], row[1], row[2], row[3], row[4], row[5], Counter(row[6], *row[9:12])
             )
-            for slot_id, pool_id, day, starts_at, ends_at, status in slots
-        }
-    )
+        else:
+            others.append(row)
+    for row in others:
+        slot, id_, ref = slots[row[0]], row[6], row[8]
+        if row[7] == "type":
+            slot.by_type[ref] = Counter(id_, *row[9:12])
+        else:
+            slot.shares[ref] = ShareCounter(id_, row[9], row[10], row[11], 0, 0, *row[12:])
+    return LockedStock(slots)
 
 
 def apply_statement(tenant_id: int, changes: Mapping[UUID, tuple[int, int]]) -> Statement:
-    """Adds (held, sold) deltas to the counters."""
+    """Adds (held, sold) deltas to counters that the caller has locked and read."""
     rows = [(key, held, sold) for key, (held, sold) in sorted(changes.items())]
     return Statement(APPLY, (*columns(rows, 3), tenant_id))
 
 
 async def lock(session: Session, slot_ids: Iterable[UUID]) -> LockedStock:
-    """Lock the counters of these slots."""
-    return locked(*await run(session, lock_statements(session.tenant_id, slot_ids)))
+    """Lock these slots and read their counters."""
+    _, rows = await run(session, lock_statements(session.tenant_id, slot_ids))
+    return locked(rows)
 
 
-async def move(session: Session, changes: Mapping[UUID, tuple[int, int]]) -> None:
-    """Add deltas to counters whose orders the caller has locked.
+async def apply(session: Session, stock: LockedStock) -> None:
+    """Write what was taken of locked slots."""
+    if changes := stock.changes():
+        await run(session, [apply_statement(session.tenant_id, changes)])
 
-    The rows are locked in order of their id before they change, so that two transactions with the
-    same counters cannot wait for each other.
+
+async def move(session: Session, moves: Moves) -> None:
+    """Move places of orders that the caller has locked: from held to sold, or back.
+
+    The slots are locked in order of their id before their counters change, so that two transactions
+    with the same slots cannot wait for each other.
     """
-    changes = {key: delta for key, delta in changes.items() if delta != (0, 0)}
-    if not changes:
+    counters: dict[tuple[UUID, str, str], tuple[int, int]] = {}
+    for (slot_id, ticket_type_id, channel), (held, sold) in moves.items():
+        if not held and not sold:
+            continue
+        for key in (
+            (slot_id, "slot", ""),
+            (slot_id, "type", str(ticket_type_id)),
+            (slot_id, "channel", channel),
+        ):
+            before = counters.get(key, (0, 0))
+            counters[key] = before[0] + held, before[1] + sold
+    if not counters:
         return
+    rows = [(*key, *delta) for key, delta in counters.items()]
+    slots = array({slot_id for slot_id, _, _ in counters})
     await run(
         session,
         [
-            Statement(
-                "SELECT id FROM stock WHERE tenant_id = %s AND id = ANY(%s) "
-                "ORDER BY id FOR NO KEY UPDATE",
-                (session.tenant_id, list(changes)),
-            ),
-            apply_statement(session.tenant_id, changes),
+            Statement(LOCK_TO_MOVE, (session.tenant_id, slots)),
+            Statement(MOVE, (*columns(rows, 5), session.tenant_id)),
         ],
     )
 
 
-def summed(
-    draws: Iterable[tuple[UUID, int]], *, held: int, sold: int
-) -> dict[UUID, tuple[int, int]]:
-    """Deltas for draws: each place counts `held` and `sold` (-1, 0 or 1)."""
-    total: dict[UUID, tuple[int, int]] = defaultdict(lambda: (0, 0))
-    for key, places in draws:
-        h, s = total[key]
-        total[key] = h + held * places, s + sold * places
-    return dict(total)
+def summed(takings: Iterable[Taking], *, held: int, sold: int) -> Moves:
+    """Deltas for places: each counts `held` and `sold` (-1, 0 or 1)."""
+    total: Moves = {}
+    add(total, takings, held=held, sold=sold)
+    return total
+
+
+def add(total: Moves, takings: Iterable[Taking], *, held: int, sold: int) -> None:
+    """Add deltas for places to others."""
+    for slot_id, ticket_type_id, channel, places in takings:
+        key = slot_id, ticket_type_id, channel
+        before = total.get(key, (0, 0))
+        total[key] = before[0] + held * places, before[1] + sold * places

@@ -73,7 +73,7 @@ class Line(msgspec.Struct, frozen=True):
     slot_ids: list[UUID]
     """A slot for each pool, in the order of the type's draws; the first is the visit."""
     draws: list[tuple[UUID, int]]
-    """Stock rows and the places taken from each."""
+    """Its slots and the places taken in each."""
     price_fen: int
     party_size: int
     entries: int

@@ -42,8 +42,8 @@ async def cancel_order(session: Session, *, order_id: UUID, reason: str = "") ->
 async def _release(session: Session, orders: list[LockedOrder], changes: Changes) -> None:
     if not orders:
         return
-    draws = [draw for order in orders for draw in order.draws]
-    await stock.move(session, stock.summed(draws, held=-1, sold=0))
+    takings = [taking for order in orders for taking in order.takings]
+    await stock.move(session, stock.summed(takings, held=-1, sold=0))
     await run(
         session,
         [

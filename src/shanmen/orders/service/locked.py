@@ -10,6 +10,7 @@ import msgspec
 
 from shanmen.db.pipeline import Statement, columns, run
 from shanmen.db.session import Actor, Session
+from shanmen.inventory.stock import Taking
 from shanmen.kit import clock, ids
 from shanmen.orders.errors import OrderNotFound
 from shanmen.orders.rules import Line, State, check, lines_from
@@ -62,9 +63,17 @@ class LockedOrder:
     paid_at: datetime | None = None
 
     @property
-    def draws(self) -> list[tuple[UUID, int]]:
+    def takings(self) -> list[Taking]:
         """The places of all tickets that were not given back."""
-        return [draw for line in self.lines if not line.refunded for draw in line.draws]
+        return self.takings_of(line for line in self.lines if not line.refunded)
+
+    def takings_of(self, lines: Iterable[Line]) -> list[Taking]:
+        """The places of some of its tickets."""
+        return [
+            (slot_id, line.ticket_type_id, self.channel, places)
+            for line in lines
+            for slot_id, places in line.draws
+        ]
 
 
 class Changes:

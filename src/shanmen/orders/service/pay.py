@@ -66,7 +66,7 @@ class Settlement:
     issue: list[LockedOrder] = field(default_factory=list)
     late: list[tuple[int, LockedOrder, payments.LockedPayment]] = field(default_factory=list)
     give_back: list[tuple[payments.LockedPayment, str]] = field(default_factory=list)
-    stock_changes: dict[UUID, tuple[int, int]] = field(default_factory=dict)
+    moves: stock.Moves = field(default_factory=dict)
     revive: list[UUID] = field(default_factory=list)
 
     def hear(
@@ -113,7 +113,7 @@ class Settlement:
         actor = Actor("provider", label=provider)
         if order.status == State.HELD:
             self.changes.move(order, State.PAID, actor=actor)
-            _add(self.stock_changes, stock.summed(order.draws, held=-1, sold=1))
+            stock.add(self.moves, order.takings, held=-1, sold=1)
             self.issue.append(order)
             return ISSUED
         if order.status == State.EXPIRED:
@@ -163,7 +163,7 @@ async def issue_free(session: Session, *, order: LockedOrder) -> None:
     """Issue an order that costs nothing; the caller has locked it."""
     work = Settlement(session, Changes(session.actor), clock.now())
     work.changes.move(order, State.PAID, reason="free")
-    _add(work.stock_changes, stock.summed(order.draws, held=-1, sold=1))
+    stock.add(work.moves, order.takings, held=-1, sold=1)
     work.issue.append(order)
     await _write(work)
 
@@ -178,7 +178,9 @@ async def _take_places_again(work: Settlement) -> None:
         [line.ticket_id for line in lines],
         since=work.now.date() - timedelta(days=1),
     )
-    locked = await stock.lock(session, {slot for line in lines for slot in line.slot_ids})
+    # All slots of the batch at once, so that its locks are taken in one order.
+    slots = {slot for line in lines for slot in line.slot_ids} | {key[0] for key in work.moves}
+    locked = await stock.lock(session, slots)
     for index, order, payment in work.late:
         try:
             for line in order.lines:
@@ -190,7 +192,9 @@ async def _take_places_again(work: Settlement) -> None:
                 )
             if any(work.now >= line.valid_until for line in order.lines):
                 raise TooLate
-            locked.sell_draws(order.draws)
+            # As a new sale of its channel: caps and shares are those of now.
+            wishes = [(slot, kind, places) for slot, kind, _, places in order.takings]
+            locked.hold(wishes, channel=order.channel, now=work.now, sold=True)
         except DomainError as error:
             work.outcomes[index] = LATE_REFUNDED
             work.changes.move(order, State.REFUNDING, reason=f"late_payment:{error.code}")
@@ -198,7 +202,7 @@ async def _take_places_again(work: Settlement) -> None:
             continue
         work.revive.extend(line.ticket_id for line in order.lines)
         work.issue.append(order)
-    _add(work.stock_changes, locked.changes())
+    await stock.apply(session, locked)
 
 
 async def _write(work: Settlement) -> None:
@@ -215,7 +219,7 @@ async def _write(work: Settlement) -> None:
             )
             for seq, line in enumerate(order.lines)
         )  # fmt: skip
-    await stock.move(session, work.stock_changes)
+    await stock.move(session, work.moves)
     statements = work.changes.statements(tenant)
     if new_tickets:
         statements.append(tickets.issue_statement(tenant, new_tickets, issued_at=work.now))
@@ -236,9 +240,3 @@ async def _write(work: Settlement) -> None:
             amount_fen=payment.amount_fen,
             reason=reason,
         )
-
-
-def _add(total: dict[UUID, tuple[int, int]], more: dict[UUID, tuple[int, int]]) -> None:
-    for key, (held, sold) in more.items():
-        before = total.get(key, (0, 0))
-        total[key] = before[0] + held, before[1] + sold

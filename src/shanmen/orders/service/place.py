@@ -79,9 +79,13 @@ class Batch:
             named = [(ticket, slots[0].day, slots[0].id) for ticket, slots, _ in visits]
             self.usage.check(prepared, named)
             self.stock.hold(
-                (slot.id, ticket.kind.id, draw.quantity)
-                for ticket, slots, _ in visits
-                for slot, draw in zip(slots, ticket.kind.draws, strict=True)
+                (
+                    (slot.id, ticket.kind.id, draw.quantity)
+                    for ticket, slots, _ in visits
+                    for slot, draw in zip(slots, ticket.kind.draws, strict=True)
+                ),
+                channel=prepared.request.channel,
+                now=self.now,
             )
         except DomainError as error:
             return error
@@ -190,7 +194,7 @@ async def _open(
     locks.update(lock_key("idempotency", tenant, key) for key in keys)
     now = clock.now()
     slot_ids = {slot for request in requests for slot in request.slot_ids}
-    _, known, documents, phones, counters, slots = await run(
+    _, known, documents, phones, _, slots = await run(
         session,
         [
             Statement(LOCK_KEYS, (array(sorted(locks)),)),
@@ -204,7 +208,7 @@ async def _open(
         catalog=catalog,
         now=now,
         hold_seconds=hold_seconds,
-        stock=stock.locked(counters, slots),
+        stock=stock.locked(slots),
         usage=limits.Usage(catalog, documents, phones),
         known={row[0]: Known(*row[1:]) for row in known},
     )
@@ -228,11 +232,7 @@ def _line(ticket: PreparedTicket, slots: list[LockedSlot], price_fen: int) -> Li
         ticket_id=ticket.id,
         ticket_type_id=kind.id,
         slot_ids=[slot.id for slot in slots],
-        draws=[
-            (counter.id, draw.quantity)
-            for slot, draw in zip(slots, kind.draws, strict=True)
-            for counter in slot.counters(kind.id)
-        ],
+        draws=[(slot.id, draw.quantity) for slot, draw in zip(slots, kind.draws, strict=True)],
         price_fen=price_fen,
         party_size=kind.party_size,
         entries=kind.entries,

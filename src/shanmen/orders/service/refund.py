@@ -73,9 +73,7 @@ async def refund_tickets(
     order.refunded_delta = quote.amount_fen
     if quote.amount_fen == 0:
         changes.move(order, _after_refund(order, uses), reason=reason)
-    await stock.move(
-        session, stock.summed([d for line in chosen for d in line.draws], held=0, sold=-1)
-    )
+    await stock.move(session, stock.summed(order.takings_of(chosen), held=0, sold=-1))
     await run(
         session,
         [

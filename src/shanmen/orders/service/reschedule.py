@@ -118,7 +118,7 @@ async def _new_lines(
         usage.give_back(
             kind, documents.get(line.ticket_id, ()), day=line.visit_day, slot_id=line.slot_ids[0]
         )
-        locked.give_back_draws(line.draws)
+        locked.give_back(order.takings_of([line]))
     moved = []
     wishes = []
     for line in chosen:
@@ -133,18 +133,14 @@ async def _new_lines(
             structs.replace(
                 line,
                 slot_ids=[s.id for s in slots],
-                draws=[
-                    (counter.id, d.quantity)
-                    for s, d in zip(slots, kind.draws, strict=True)
-                    for counter in s.counters(kind.id)
-                ],
+                draws=[(s.id, d.quantity) for s, d in zip(slots, kind.draws, strict=True)],
                 visit_day=visit.day,
                 valid_from=visit.starts_at,
                 valid_until=visit.ends_at + timedelta(days=kind.valid_days - 1),
             )
         )
-    locked.hold(wishes, sold=True)
-    await stock.move(session, locked.changes())
+    locked.hold(wishes, channel=order.channel, now=clock.now(), sold=True)
+    await stock.apply(session, locked)
     return moved
 
 
