@@ -16,6 +16,8 @@ from shanmen.catalog.rules import RefundRule, TicketTypeInfo, refund_fee
 from shanmen.orders.errors import NameInvalid, TransitionRefused
 
 MAX_NAME = 60
+EXTENDABLE_MINUTES = 5
+"""A hold can be extended when so much of it is left, or less."""
 
 
 class State(StrEnum):
@@ -38,7 +40,8 @@ NEW = ""
 
 TRANSITIONS: dict[str, frozenset[State]] = {
     NEW: frozenset({State.HELD}),
-    State.HELD: frozenset({State.PAID, State.EXPIRED, State.CANCELLED}),
+    # A hold can be extended.
+    State.HELD: frozenset({State.HELD, State.PAID, State.EXPIRED, State.CANCELLED}),
     # A payment that arrives late is honoured where places are left, else it goes back.
     State.EXPIRED: frozenset({State.PAID}),
     State.CANCELLED: frozenset({State.PAID}),

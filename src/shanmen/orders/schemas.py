@@ -129,6 +129,8 @@ class OrderView(Struct, frozen=True):
     persons: int
     created_at: datetime
     hold_expires_at: datetime
+    hold_extended: bool
+    """A hold can be extended once."""
     paid_at: datetime | None
     tickets: list[OrderLineView]
     events: list[OrderEventView]

@@ -30,7 +30,7 @@ from shanmen.orders.pages.common import (
 )
 from shanmen.orders.pages.say import rules_of
 from shanmen.orders.queries import OrderFile, file_for_page
-from shanmen.orders.rules import State
+from shanmen.orders.rules import EXTENDABLE_MINUTES, State
 from shanmen.orders.schemas import OrderLineView, OrderView
 from shanmen.orders.service.codes import TicketCode, ticket_codes
 from shanmen.orders.service.start import ask_quietly
@@ -217,6 +217,7 @@ def order_page(
         base=order_path(site.slug, view.number, view.secret),
         cards=shown,
         now=now,
+        extend_below=EXTENDABLE_MINUTES * 60,
         keep=keep,
         returned=returned,
         error=error,
@@ -248,6 +249,9 @@ def permitted(contents: OrderContents) -> dict[str, bool]:
     return {
         "pay": view.status == State.HELD and now < view.hold_expires_at,
         "cancel": view.status == State.HELD,
+        "extend": view.status == State.HELD
+        and not view.hold_extended
+        and now < view.hold_expires_at,
         "refund": active
         and any(
             line.refund.step_at(now=now, visit_starts=line.visit_starts) is not None

@@ -9,6 +9,7 @@ from shanmen.kit.errors import DomainError
 from shanmen.orders.pages.common import ORDER, AnyRequest, Page, frame_of, order_path, providers_of
 from shanmen.orders.pages.order import order_page, read_order, situation
 from shanmen.orders.rules import State
+from shanmen.orders.service.extend import extend_hold
 from shanmen.orders.service.lapse import cancel_order
 from shanmen.orders.service.start import start_payment
 from shanmen.payments.providers.base import ProviderRefused, ProviderUnavailable
@@ -110,4 +111,33 @@ async def cancel(
     )
 
 
-routes = [pay, to_provider, cancel]
+@post(
+    f"{ORDER}/extend",
+    opt=dict(PUBLIC),
+    include_in_schema=False,
+    status_code=200,
+)
+async def extend(
+    request: AnyRequest,
+    number: FromPath[str],
+    secret: FromPath[str],
+    site: NamedDependency[SiteContext],
+    unit: NamedDependency[Unit],
+) -> Page:
+    """Hold the places for longer, once."""
+    frame = await frame_of(request, site, unit)
+    contents = await unit(read_order, number=number, secret=secret, site=site)
+    view = contents.view
+    try:
+        await unit(
+            extend_hold, order_id=view.id, hold_seconds=request.app.state.settings.hold_seconds
+        )
+    except DomainError as error:
+        contents = await unit(read_order, number=number, secret=secret, site=site)
+        return order_page(request, site, frame, contents, error=error)
+    return redirect(
+        request, order_path(site.slug, view.number, view.secret), flash="orders.extended_now"
+    )
+
+
+routes = [pay, to_provider, cancel, extend]

@@ -22,7 +22,8 @@ BY_NUMBER = "number = %(wanted)s"
 BY_ID = "id = %(wanted)s"
 ORDER = """
 SELECT id, number, site_id, channel, status, phone, locale, visit_day, amount_fen, refunded_fen,
-       persons, lines, placed_by, generation, created_at, hold_expires_at, paid_at
+       persons, lines, placed_by, generation, created_at, hold_expires_at,
+       hold_extended, paid_at
 FROM orders WHERE tenant_id = %(tenant)s AND {condition}
 """
 # Holders exist before their tickets, and are found by the ids that the order's lines name. They are
@@ -67,6 +68,7 @@ class OrderRow(NamedTuple):
     generation: int
     created_at: datetime
     hold_expires_at: datetime
+    hold_extended: bool
     paid_at: datetime | None
 
 
@@ -189,6 +191,7 @@ async def _file(session: Session, condition: str, wanted: str | UUID) -> OrderFi
         persons=row.persons,
         created_at=row.created_at,
         hold_expires_at=row.hold_expires_at,
+        hold_extended=row.hold_extended,
         paid_at=row.paid_at,
         tickets=[
             _line_view(line, catalog, row.status, issued.get(line.ticket_id), visitors)

@@ -28,6 +28,7 @@ def new_order_view(granted: Granted, keyring: Keyring) -> OrderView:
         persons=placed.persons,
         created_at=granted.at,
         hold_expires_at=placed.hold_expires_at,
+        hold_extended=False,
         paid_at=None,
         tickets=[
             _line_view(ticket, line)

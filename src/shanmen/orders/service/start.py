@@ -19,10 +19,13 @@ from shanmen.orders.service.pay import (
     settle,
 )
 from shanmen.payments import service as payments
+from shanmen.payments.errors import UnknownProvider
 from shanmen.payments.providers.base import (
     NoticeKind,
+    PaymentState,
     PaymentStatus,
     ProviderNotice,
+    ProviderRefused,
     ProviderUnavailable,
     StartPayment,
 )
@@ -95,6 +98,8 @@ async def start_payment(
             return attempt
     if attempt is None:
         return None
+    if await _paid_at_another(unit, providers, attempt):
+        return None
     started = await chosen.start(
         StartPayment(
             out_trade_no=attempt.id.hex,
@@ -113,6 +118,27 @@ async def start_payment(
         provider_ref=started.provider_ref,
         pay_url=started.pay_url,
     )
+
+
+async def _paid_at_another(unit: Unit, providers: Providers, attempt: PaymentView) -> bool:
+    """Close older attempts of the order, which end with its hold before it was extended.
+
+    Money that has come there meanwhile is acted on as on a callback, and True is returned. Where a
+    provider cannot be reached, the attempt ends by itself; of money that comes to both, one goes
+    back.
+    """
+    for other in await unit(payments.payments_of, order_id=attempt.order_id):
+        if other.status != "started" or other.id == attempt.id:
+            continue
+        try:
+            state = await providers.get(other.provider).close(other.id.hex)
+        except (ProviderUnavailable, ProviderRefused, UnknownProvider):
+            log.info("payment provider %s did not close an attempt", other.provider)
+            continue
+        await _act_on(unit, other, state)
+        if state.status is PaymentStatus.PAID:
+            return True
+    return False
 
 
 async def _started(
@@ -134,6 +160,11 @@ async def settle_from_query(
         ProviderUnavailable: nobody knows yet.
     """
     state = await providers.get(attempt.provider).query(attempt.id.hex)
+    await _act_on(unit, attempt, state)
+    return state.status
+
+
+async def _act_on(unit: Unit, attempt: PaymentView, state: PaymentState) -> None:
     if state.status is PaymentStatus.PAID and state.paid_at is not None:
         notice = ProviderNotice(
             event_id=f"query-{attempt.id.hex}",
@@ -147,7 +178,6 @@ async def settle_from_query(
         await unit(settle, notices=[Heard(attempt.provider, notice)])
     elif state.status in (PaymentStatus.CLOSED, PaymentStatus.FAILED):
         await unit(payments.close_attempt, payment_id=attempt.id)
-    return state.status
 
 
 async def confirm_external(

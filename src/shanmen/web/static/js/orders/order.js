@@ -10,8 +10,10 @@ const address = location.pathname;
 const countdown = document.querySelector("[data-countdown]");
 if (countdown) {
   const ends = performance.now() + Number(countdown.dataset.countdown) * 1000;
+  const extend = document.querySelector("[data-extend]");
   const tick = () => {
     const left = Math.max(0, Math.ceil((ends - performance.now()) / 1000));
+    if (extend) extend.hidden = left > Number(extend.dataset.extend);
     countdown.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
     if (left === 0) location.replace(address);
     else setTimeout(tick, 250);
