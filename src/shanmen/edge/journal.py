@@ -3,6 +3,9 @@
 Every method is one step and changes three things together: the scan (`intents`), the count of its
 ticket (`tickets`), and the journal that goes up to the server. Rows of the journal are numbered
 without gaps and stay until the server has them. Calls belong into a transaction of the caller's.
+
+Instants are by the server's clock, as far as this gate knows it; a row also says how far off the
+gate's own clock was.
 """
 
 from collections.abc import Sequence
@@ -38,7 +41,9 @@ class Journal:
 
     def decided(self, scanned: Scanned, *, lane_id: UUID, at: Instant, sensor: bool) -> Intent:
         """A scan was decided. What it admits is counted at once, before anybody passes."""
-        answer = scanned.answer
+        # Names are for the guard's eyes, not for the disk.
+        answer = structs.replace(scanned.answer, names=[])
+        scanned = structs.replace(scanned, answer=answer)
         admitted = answer.outcome == "admitted"
         intent = Intent(
             scan_id=answer.scan_id,
@@ -52,6 +57,10 @@ class Journal:
         )
         self.intents.add(intent)
         self._write(intent, "admitted" if admitted else "refused", at, persons=intent.persons)
+        if answer.ticket_id is not None and scanned.generation is not None:
+            self.tickets.remember_generation(
+                answer.ticket_id, scanned.generation, valid_until=scanned.valid_until
+            )
         if admitted:
             self._count(intent, intent.persons, at)
             self._see(intent, at)
@@ -171,7 +180,7 @@ class Journal:
             seq=self.last() + 1,
             scan_id=ids.new_id(),
             step="emergency",
-            at=at,
+            at=at + self.skew_ms,
             skew_ms=self.skew_ms,
             lane_id=lane_id,
             persons=persons,
@@ -219,6 +228,11 @@ class Journal:
         if self.through() < through <= self.last():
             self._store.set_meta(_THROUGH, str(through).encode())
 
+    def rewind(self, through: int) -> None:
+        """The server lacks rows that it had: it was put back from a backup."""
+        if through < self.through():
+            self._store.set_meta(_THROUGH, str(max(0, through)).encode())
+
     def prune(self, now: Instant) -> None:
         """Forget what the server has and nobody asks for any more; the last row stays to count."""
         before = now - _KEEP_MS
@@ -261,7 +275,7 @@ class Journal:
             seq=self.last() + 1,
             scan_id=intent.scan_id,
             step=step,
-            at=at,
+            at=at + self.skew_ms,
             skew_ms=self.skew_ms,
             lane_id=intent.lane_id,
             direction=scanned.direction,

@@ -74,7 +74,6 @@ class Unresolved(Struct, frozen=True, kw_only=True):
     """Of whom it is not known whether they went through."""
     assumed: Assumed
     ticket_number: str
-    names: list[str] = []
 
 
 class AgentState(Struct, frozen=True, kw_only=True):

@@ -146,14 +146,9 @@ class Tickets:
             (ticket_id, generation, valid_until + KEEP_MS),
         )
 
-    def put(self, rows: Sequence[TicketRow], *, epoch: int, compare: bool) -> None:
-        """Take over rows of the server.
-
-        With `compare`, marks that a ticket had before and has no longer are dropped; a first load
-        has none and saves the look.
-        """
-        if compare:
-            self._drop_marks(rows)
+    def put(self, rows: Sequence[TicketRow], *, epoch: int) -> None:
+        """Take over rows of the server; marks that a ticket has no longer are dropped."""
+        self._drop_marks(rows)
         kept = [row for row in rows if row.status != GONE]
         self._store.do_many(
             "DELETE FROM ticket WHERE id = ?", ((r.id,) for r in rows if r.status == GONE)

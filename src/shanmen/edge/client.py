@@ -1,0 +1,176 @@
+"""Asking the server: requests are signed, answers are checked, and nobody waits long.
+
+Every request carries a nonce that the answer's signature covers, so an answer counts only for the
+question it was given to, and only when it is the server's that this gate was enrolled with.
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeVar
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+
+from shanmen.admission.protocol import (
+    HEADER_DEVICE,
+    HEADER_NONCE,
+    HEADER_SIGNATURE,
+    HEADER_TIME,
+    MEDIA_TYPE,
+    Instant,
+    Refusal,
+    answer_message,
+    request_message,
+    sign,
+)
+from shanmen.edge.device import Device
+from shanmen.edge.wire import Reply, Transport, Unreachable
+from shanmen.kit import clock, ids
+
+T = TypeVar("T")
+
+REVOKED = "admission.device_revoked"
+CLOCK = "admission.device_clock"
+
+_NONCE_BYTES = 16
+_NS_PER_MS = 1_000_000
+
+
+class Refused(Exception):
+    """The server answered, signed, that it will not do that."""
+
+    def __init__(self, status: int, refusal: Refusal) -> None:
+        super().__init__(f"The server refused: {refusal.detail or refusal.code}")
+        self.status = status
+        self.refusal = refusal
+
+    @property
+    def code(self) -> str:
+        """Why."""
+        return self.refusal.code
+
+
+class NotTheServer(Unreachable):
+    """Somebody answered who does not have the server's key."""
+
+
+class Skew:
+    """How far this machine's clock is ahead of the server's, in milliseconds."""
+
+    def __init__(self, ms: int = 0) -> None:
+        self.ms = ms
+
+    def now(self) -> Instant:
+        """The server's time, as far as it is known."""
+        return clock.unix_ns() // _NS_PER_MS - self.ms
+
+    def observe(self, server_time: Instant, *, sent: Instant, round_trip: int) -> None:
+        """Learn from an answer; `sent` by this machine's clock, `round_trip` in milliseconds.
+
+        The answer was written at some moment between sending and receiving, so it only says
+        something new where the difference is larger than half of that.
+        """
+        measured = sent + round_trip // 2 - server_time
+        if abs(measured - self.ms) > round_trip // 2 + 1:
+            self.ms = measured
+
+
+class Breaker:
+    """Stops the lanes from waiting for a server that is not answering in time.
+
+    Lanes never try it out again themselves: that is left to the talk in the background (`well`).
+    """
+
+    def __init__(self, *, failures: int = 2) -> None:
+        self._allowed = failures
+        self._failures = failures
+        """As if it had failed: before the first contact nobody waits."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether asking is worth a visitor's time."""
+        return self._failures < self._allowed
+
+    def failed(self) -> None:
+        """An answer did not come in time."""
+        self._failures += 1
+
+    def well(self) -> None:
+        """An answer came quickly."""
+        self._failures = 0
+
+
+@dataclass(slots=True)
+class Server:
+    """The server as this gate knows it."""
+
+    transport: Transport
+    device: Device
+    skew: Skew
+
+    async def call(
+        self, method: str, path: str, body: bytes, answer: type[T], *, seconds: float
+    ) -> T:
+        """Ask once; raises Unreachable, NotTheServer or Refused.
+
+        A gate whose clock is far off is told the time, and asks again with that.
+        """
+        try:
+            return await self._once(method, path, body, answer, seconds=seconds)
+        except Refused as refused:
+            if refused.code != CLOCK or not refused.refusal.server_time:
+                raise
+        return await self._once(method, path, body, answer, seconds=seconds)
+
+    async def _once(
+        self, method: str, path: str, body: bytes, answer: type[T], *, seconds: float
+    ) -> T:
+        nonce = ids.token(_NONCE_BYTES)
+        sent = clock.unix_ns() // _NS_PER_MS
+        started = clock.monotonic()
+        at = str(self.skew.now())
+        message = request_message(method=method, path=path, at=at, nonce=nonce, body=body)
+        headers = {
+            HEADER_DEVICE: self.device.header,
+            HEADER_TIME: at,
+            HEADER_NONCE: nonce,
+            HEADER_SIGNATURE: sign(self.device.signing_key, message),
+            "Content-Type": MEDIA_TYPE,
+            "Accept": MEDIA_TYPE,
+        }
+        reply = await self.transport.request(
+            method, path, headers=headers, body=body, seconds=seconds
+        )
+        self._check(reply, nonce)
+        round_trip = round((clock.monotonic() - started) * 1000)
+        if reply.status != HTTPStatus.OK:
+            refusal = decode(reply.body, Refusal)
+            if refusal.server_time:
+                self.skew.observe(refusal.server_time, sent=sent, round_trip=round_trip)
+            raise Refused(reply.status, refusal)
+        decoded = decode(reply.body, answer)
+        server_time = getattr(decoded, "server_time", None)
+        if isinstance(server_time, int):
+            self.skew.observe(server_time, sent=sent, round_trip=round_trip)
+        return decoded
+
+    def _check(self, reply: Reply, nonce: str) -> None:
+        signature = reply.headers.get(HEADER_SIGNATURE.lower(), "")
+        if not signature:
+            # A proxy's error page, for example: nothing that it says counts.
+            raise Unreachable(f"The server is not there: HTTP status {reply.status}, unsigned.")
+        message = answer_message(nonce=nonce, status=reply.status, body=reply.body)
+        try:
+            self.device.server.verify(bytes.fromhex(signature), message)
+        except (InvalidSignature, ValueError) as error:
+            raise NotTheServer(
+                "An answer came that this gate's server has not signed; it was ignored."
+            ) from error
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """Read an answer; raises Unreachable where it is none."""
+    try:
+        return msgspec.msgpack.decode(body, type=kind)
+    except msgspec.DecodeError as error:
+        raise Unreachable(f"The server's answer cannot be read: {error}.") from error

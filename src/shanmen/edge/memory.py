@@ -1,0 +1,159 @@
+"""What the agent knows besides tickets and scans.
+
+That is the place, its own state, and how far it has come in the server's stream of changes. All of
+it is in the store, so that a restart continues.
+
+Methods that change something belong into a transaction of the caller's.
+"""
+
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct, structs
+
+from shanmen.admission.protocol import Instant, Setup, ZoneState, encode
+from shanmen.edge.place import Place
+from shanmen.edge.secrets import Secrets
+from shanmen.edge.store import Store
+
+T = TypeVar("T")
+
+_KEY = "memory"
+_SETUP = "setup"
+
+
+class _Kept(Struct, frozen=True, kw_only=True):
+    """The small things, as they are on the disk."""
+
+    mark: str = ""
+    setup_digest: str = ""
+    epoch: int = 0
+    loading: bool = False
+    """A fresh load has begun and is not through: what was known before it is still there."""
+    skew_ms: int = 0
+    synced_at: Instant | None = None
+    emergency: bool = False
+    revoked: bool = False
+    lanes: dict[UUID, bool] = {}
+    """Lanes that were opened or closed here, against what the server's setup says."""
+    zone_states: list[ZoneState] = []
+
+
+class Memory:
+    """The agent's own state."""
+
+    def __init__(self, store: Store, secrets: Secrets) -> None:
+        self._store = store
+        self.secrets = secrets
+        kept, setup = store.meta(_KEY), store.meta(_SETUP)
+        self._kept = msgspec.msgpack.decode(kept, type=_Kept) if kept else _Kept()
+        self.place = self._place(msgspec.msgpack.decode(setup, type=Setup)) if setup else None
+
+    @property
+    def emergency(self) -> bool:
+        """Whether all lanes stand open."""
+        return self._kept.emergency
+
+    @property
+    def revoked(self) -> bool:
+        """Whether the server has taken this gate's rights away."""
+        return self._kept.revoked
+
+    @property
+    def mark(self) -> str:
+        """How far changes are known; empty for not at all."""
+        return self._kept.mark
+
+    @property
+    def setup_digest(self) -> str:
+        """Digest of the setup that is held; empty where it has to come again, with its key."""
+        return self._kept.setup_digest if self.secrets.document_key else ""
+
+    @property
+    def skew_ms(self) -> int:
+        """How far the clock was ahead when that was last known."""
+        return self._kept.skew_ms
+
+    @property
+    def synced_at(self) -> Instant | None:
+        """When changes last came."""
+        return self._kept.synced_at
+
+    @property
+    def epoch(self) -> int:
+        """Counts fresh loads: tickets of an older one are forgotten when it is through."""
+        return self._kept.epoch
+
+    @property
+    def loading(self) -> bool:
+        """Whether a fresh load is under way."""
+        return self._kept.loading
+
+    def lane_open(self, lane_id: UUID) -> bool:
+        """Whether a lane admits anybody."""
+        lane = self.place.lanes.get(lane_id) if self.place else None
+        said = lane.open if lane else False
+        return self._kept.lanes.get(lane_id, said)
+
+    def set_lane(self, lane_id: UUID, *, is_open: bool) -> None:
+        """Open or close a lane here."""
+        self._keep(lanes={**self._kept.lanes, lane_id: is_open})
+
+    def set_emergency(self, *, on: bool) -> None:
+        """Open all lanes, or end that."""
+        self._keep(emergency=on)
+
+    def take_setup(self, setup: Setup, digest: str) -> None:
+        """Take over what the server says of the place; the document key stays off the disk."""
+        before = self.place.lanes if self.place else {}
+        # A lane that the server has opened or closed since is as the server says.
+        lanes = {
+            lane.id: self._kept.lanes[lane.id]
+            for lane in setup.lanes
+            if lane.id in self._kept.lanes
+            and lane.id in before
+            and before[lane.id].open == lane.open
+        }
+        self.secrets.keep(setup.document_key)
+        kept = structs.replace(setup, document_key=b"")
+        self._store.set_meta(_SETUP, encode(kept))
+        self._keep(setup_digest=digest, lanes=lanes)
+        self.place = self._place(kept)
+
+    def take_zones(self, states: list[ZoneState]) -> None:
+        """Take over how full zones are."""
+        if states == self._kept.zone_states:
+            return
+        self._keep(zone_states=states)
+        if self.place is not None:
+            self.place = self._place(self.place.setup)
+
+    def begin_load(self) -> None:
+        """A fresh load begins."""
+        self._keep(epoch=self._kept.epoch + 1, loading=True)
+
+    def take_mark(self, mark: str, *, more: bool, at: Instant, skew_ms: int) -> None:
+        """A page of changes is in the store whole."""
+        loading = self._kept.loading and more
+        synced_at = self._kept.synced_at if more else at
+        self._keep(mark=mark, loading=loading, synced_at=synced_at, skew_ms=skew_ms)
+
+    def revoke(self) -> None:
+        """Forget every key; nothing is admitted any more."""
+        self.secrets.wipe()
+        self._keep(revoked=True, mark="", setup_digest="")
+        if self.place is not None:
+            setup = structs.replace(
+                self.place.setup, signing_keys={}, day_keys={}, document_key=b"", blocked=[]
+            )
+            self._store.set_meta(_SETUP, encode(setup))
+            self.place = self._place(setup)
+
+    def _place(self, setup: Setup) -> Place:
+        return Place(setup, self._kept.zone_states)
+
+    def _keep(self, **changes: object) -> None:
+        changed = structs.replace(self._kept, **changes)
+        self._store.set_meta(_KEY, encode(changed))
+        self._kept = changed
