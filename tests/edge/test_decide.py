@@ -1,0 +1,237 @@
+"""Decisions that the gate takes alone: from its store, from the code, from documents."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from msgspec import structs
+
+from shanmen.admission.protocol import Answer
+from shanmen.edge.agent import Agent
+from shanmen.kit import clock
+from shanmen.kit.clock import Simulated
+from shanmen.tickets import token
+from tests.edge.conftest import Gates
+from tests.support.gate_server import ENTRANCE, LANES, START, GateServer, Ticket, ms
+
+ONE, TWO, BOTH = LANES
+CARD = "11010119900307002X"
+OTHER_CARD = "110101199003070038"
+
+
+@pytest.fixture
+async def alone(agent: Agent, server: GateServer) -> Agent:
+    """A gate that has lost its server."""
+    server.down = True
+    return agent
+
+
+async def told(gates: Gates, **sale: object) -> tuple[Agent, Ticket]:
+    """A gate that has heard of one ticket and then lost its server."""
+    ticket = gates.server.sell(**sale)  # type: ignore[arg-type]
+    agent = await gates.ready()
+    gates.server.down = True
+    return agent, ticket
+
+
+def refused(answer: Answer, reason: str) -> None:
+    assert (answer.outcome, answer.reason) == ("refused", reason)
+
+
+async def test_a_known_ticket_enters_once(gates):
+    agent, ticket = await told(gates, documents=(CARD,), names=("张*",))
+    first = await agent.scan(ONE, ticket.text)
+    assert (first.outcome, first.persons, first.names) == ("admitted", 1, ["张*"])
+    assert first.ticket_number == ticket.row.number
+    again = await agent.scan(TWO, ticket.text)
+    refused(again, "already_used")
+    assert again.params["place"] == {"zh-CN": "南门", "en": "South Gate"}
+
+
+async def test_sold_after_the_gate_went_offline(alone, server):
+    ticket = server.sell(tell=False, party=3)
+    first = await alone.scan(ONE, ticket.text, persons=2)
+    assert (first.outcome, first.persons, first.persons_left) == ("admitted", 2, 1)
+    assert (await alone.scan(TWO, ticket.text)).persons == 1
+    refused(await alone.scan(ONE, ticket.text), "all_in")
+
+
+async def test_a_moving_code_of_a_ticket_sold_after_the_gate_went_offline(alone, server):
+    ticket = server.sell(tell=False, rotating_code=True)
+    assert (await alone.scan(ONE, ticket.code(clock.now()))).outcome == "admitted"
+
+
+async def test_a_screenshot_older_than_a_minute_and_a_half(alone, server, now: Simulated):
+    ticket = server.sell(tell=False, rotating_code=True)
+    picture = ticket.code(clock.now())
+    now.advance(91)
+    refused(await alone.scan(ONE, picture), "code_stale")
+    # A document of somebody else helps nobody to another's picture.
+    refused(await alone.scan(ONE, picture, document=CARD), "code_stale")
+    assert (await alone.scan(ONE, ticket.code(clock.now()))).outcome == "admitted"
+
+
+async def test_the_gates_own_clock_may_be_off(gates, server, now: Simulated):
+    server.clock_ahead = timedelta(minutes=-9)
+    ticket = server.sell(rotating_code=True)
+    agent = await gates.ready()
+    server.down = True
+    true_time = clock.now() - timedelta(minutes=9)
+    assert agent.status().skew_ms == 9 * 60_000
+    # The slot has not begun by the server's clock, but is within the grace.
+    assert (await agent.scan(ONE, ticket.code(true_time))).outcome == "admitted"
+
+
+async def test_a_code_without_its_moving_part_needs_a_document(gates):
+    agent, ticket = await told(gates, rotating_code=True, documents=(CARD,), names=("李*",))
+    refused(await agent.scan(ONE, ticket.text), "document_required")
+    refused(await agent.scan(ONE, ticket.text, document=OTHER_CARD), "document_mismatch")
+    shown = await agent.scan(ONE, ticket.text, document=CARD.lower())
+    assert (shown.outcome, shown.names) == ("admitted", ["李*"])
+
+
+async def test_paper_with_a_document_of_a_ticket_nobody_told_of(alone, server):
+    ticket = server.sell(tell=False, second_factor=True)
+    refused(await alone.scan(ONE, ticket.text), "document_required")
+    assert (await alone.scan(ONE, ticket.text, document=CARD)).outcome == "admitted"
+
+
+async def test_a_document_finds_its_ticket(gates):
+    agent, ticket = await told(gates, documents=(CARD,), names=("王*",))
+    answer = await agent.scan(ONE, CARD)
+    assert (answer.outcome, answer.names) == ("admitted", ["王*"])
+    assert answer.ticket_id == ticket.id
+    refused(await agent.scan(ONE, OTHER_CARD), "no_ticket_today")
+
+
+async def test_a_document_picks_the_ticket_of_now(gates, server):
+    server.sell(starts=START + timedelta(days=1), documents=(CARD,))
+    agent, ticket = await told(gates, documents=(CARD,))
+    assert (await agent.scan(ONE, CARD)).ticket_id == ticket.id
+
+
+async def test_the_same_document_not_again_within_seconds(gates, server, now: Simulated):
+    server.sell(documents=(CARD,))
+    agent, _ = await told(gates, documents=(CARD,))
+    assert (await agent.scan(ONE, CARD)).outcome == "admitted"
+    now.advance(14)
+    refused(await agent.scan(TWO, CARD), "too_soon")
+    now.advance(1)
+    assert (await agent.scan(TWO, CARD)).outcome == "admitted"
+
+
+async def test_a_typed_number(gates):
+    agent, ticket = await told(gates)
+    typed = ticket.row.number.lower().replace("-", "")
+    answer = await agent.scan(ONE, typed, kind="number")
+    assert (answer.outcome, answer.names) == ("admitted", [])
+
+
+async def test_a_forged_code_and_no_code_at_all(gates, server):
+    agent, ticket = await told(gates)
+    refused(await agent.scan(ONE, GateServer().sell().text), "bad_signature")
+    refused(await agent.scan(ONE, "https://example.com"), "unreadable")
+    refused(await agent.scan(ONE, ticket.text[:-1]), "unreadable")
+
+
+async def test_a_replaced_generation(gates, server):
+    agent, old = await told(gates)
+    new = server.sell(
+        ticket_id=old.body.ticket_id, generation=1, starts=START + timedelta(hours=0), tell=False
+    )
+    # Moved while the gate was cut off: the new code says so itself, and is believed.
+    assert (await agent.scan(ONE, new.text)).outcome == "admitted"
+    refused(await agent.scan(ONE, old.text), "replaced")
+
+
+async def test_a_generation_that_was_seen_is_remembered(alone, server):
+    old = server.sell(tell=False)
+    tomorrow = START + timedelta(days=1)
+    new = server.sell(ticket_id=old.body.ticket_id, generation=1, starts=tomorrow, tell=False)
+    refused(await alone.scan(ONE, new.text), "tomorrow")
+    refused(await alone.scan(ONE, old.text), "replaced")
+
+
+async def test_refunded(gates, server):
+    agent, ticket = await told(gates)
+    server.down = False
+    server.put(_with(ticket.row, status="refunded"))
+    await agent.sync()
+    server.down = True
+    refused(await agent.scan(ONE, ticket.text), "refunded")
+
+
+async def test_home_entrance(alone, server):
+    elsewhere = server.sell(tell=False, home=ENTRANCE + 1)
+    here = server.sell(tell=False, home=ENTRANCE)
+    refused(await alone.scan(ONE, elsewhere.text), "wrong_entrance")
+    assert (await alone.scan(ONE, here.text)).outcome == "admitted"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "reason"),
+    [(-16, "not_open_yet"), (-15, ""), (0, ""), (134, ""), (135, "slot_over")],
+)
+async def test_grace_around_the_slot(alone, server, now: Simulated, minutes, reason):
+    ticket = server.sell(tell=False, hours=2)
+    now.move_to(START + timedelta(minutes=minutes))
+    answer = await alone.scan(ONE, ticket.text)
+    assert answer.reason == reason
+
+
+async def test_entries_by_others_count(gates, server):
+    agent, ticket = await told(gates, party=3)
+    server.down = False
+    entered = _with(ticket.row, persons_entered=2, last_entered_at=ms(START), last_entrance=9)
+    server.put(entered)
+    await agent.sync()
+    server.down = True
+    answer = await agent.scan(ONE, ticket.text)
+    assert (answer.outcome, answer.persons) == ("admitted", 1)
+
+
+async def test_an_exit_keeps_nobody_in(gates):
+    agent, ticket = await told(gates)
+    await agent.scan(ONE, ticket.text)
+    out = await agent.scan(BOTH, ticket.text, direction="out")
+    assert (out.outcome, out.persons) == ("admitted", 1)
+
+
+async def test_a_closed_lane(alone, server):
+    ticket = server.sell(tell=False)
+    await alone.set_open(ONE, is_open=False, staff="Lin")
+    refused(await alone.scan(ONE, ticket.text), "lane_closed")
+    assert (await alone.scan(TWO, ticket.text)).outcome == "admitted"
+
+
+async def test_many_at_once_know_of_each_other(alone, server):
+    ticket = server.sell(tell=False, party=2, entries=1)
+    answers = await asyncio.gather(
+        *(alone.scan(LANES[n % 3], ticket.text, persons=1, direction="in") for n in range(6))
+    )
+    assert [a.outcome for a in answers].count("admitted") == 2
+
+
+async def test_no_key_of_the_day_makes_a_moving_code_worth_what_paper_is(gates, server, now):
+    ticket = server.sell(starts=START + timedelta(days=5), rotating_code=True, tell=False)
+    server.change_setup(
+        day_keys={**server.setup.day_keys, "2026-05-06": bytes(32)},
+    )
+    code = ticket.code(START + timedelta(days=5))
+    server.change_setup(
+        day_keys={k: v for k, v in server.setup.day_keys.items() if k != "2026-05-06"}
+    )
+    agent = await gates.ready()
+    server.down = True
+    now.move_to(START + timedelta(days=5))
+    refused(await agent.scan(ONE, code), "document_required")
+    assert (await agent.scan(ONE, code, document=CARD)).outcome == "admitted"
+
+
+def test_what_scanners_do_to_codes_is_undone(server):
+    ticket = server.sell(tell=False)
+    assert token.normalise(ticket.text.lower() + "\r\n") == ticket.text
+
+
+def _with(row, **changes):
+    return structs.replace(row, **changes)
