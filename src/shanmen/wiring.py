@@ -57,6 +57,7 @@ TASKS: dict[str, Task] = {
     "orders.send_refund": lambda c, unit, args: orders.send_refund(unit, c.providers, **args),
     "inventory.extend_slots": lambda _, unit, __: unit(extend_slots),
     "orders.forget_old_keys": lambda _, unit, __: orders.forget_old_keys(unit),
+    "orders.record_no_shows": lambda _, unit, __: orders.record_no_shows(unit),
     "insight.audit_stock": lambda _, unit, __: unit(stock_audit.report),
 }
 """What each job does. All are safe to run twice."""
@@ -64,6 +65,8 @@ TASKS: dict[str, Task] = {
 NIGHTLY: tuple[tuple[str, str], ...] = (
     ("inventory.extend_slots", "10 3 * * *"),
     ("orders.forget_old_keys", "40 3 * * *"),
+    # After the day has ended where most sites are.
+    ("orders.record_no_shows", "20 19 * * *"),
     ("insight.audit_stock", "10 4 * * *"),
 )
 """Jobs that a clock starts for every tenant, with their cron times in UTC."""

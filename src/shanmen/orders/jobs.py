@@ -7,6 +7,7 @@ from uuid import UUID
 from shanmen.db.idempotency import KEEP_DAYS, forget_old
 from shanmen.db.session import Unit
 from shanmen.kit import clock
+from shanmen.orders.service import conduct
 from shanmen.orders.service.lapse import expire_holds
 from shanmen.orders.service.refund import record_refund_state
 from shanmen.orders.service.start import EXTERNAL, settle_from_query
@@ -101,3 +102,10 @@ async def forget_old_keys(unit: Unit) -> int:
     while forgotten := await unit(forget_old, before=before):
         total += forgotten
     return total
+
+
+async def record_no_shows(unit: Unit) -> int:
+    """Record visits that nobody came to, and who may therefore not book; returns how many new."""
+    recorded = await unit(conduct.record_no_shows)
+    await unit(conduct.refresh_restrictions)
+    return recorded

@@ -298,6 +298,43 @@ class TicketList(Struct, frozen=True, kw_only=True):
     tickets: list[TicketOut]
 
 
+class RestrictionOut(Struct, frozen=True, kw_only=True):
+    """A document that may not book for a while."""
+
+    id: UUID
+    products: Annotated[
+        list[dict[str, str]], Meta(description="The names of the ticket types that it is about")
+    ]
+    no_shows: Annotated[int, Meta(description="Days on which its holder did not come")]
+    last_day: Annotated[date, Meta(description="The day that was one too many")]
+    until_day: Annotated[date, Meta(description="The last day on which it may not book")]
+    lifted_at: datetime | None
+    lifted_by: str
+    reason: str
+    visitor: Annotated[
+        VisitorView | None, Meta(description="Masked; null: the order is not kept any more")
+    ]
+    order_id: Annotated[UUID | None, Meta(description="The latest order that nobody came with")]
+
+
+class RestrictionList(Struct, frozen=True, kw_only=True):
+    """Restrictions, those that last longest first."""
+
+    restrictions: list[RestrictionOut]
+    next: Annotated[
+        str | None, Meta(description="Send it as `after` to get what follows; null: nothing does")
+    ]
+
+
+class LiftInput(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a document may book again."""
+
+    reason: Annotated[
+        str,
+        Meta(min_length=1, max_length=200, description="Kept in the audit log", examples=["住院"]),
+    ]
+
+
 class CallbackOut(Struct, frozen=True, kw_only=True):
     """What was made of a provider's notice."""
 

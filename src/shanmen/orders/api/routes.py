@@ -1,5 +1,5 @@
 """All routes of the API of orders, and the providers' addresses."""
 
-from shanmen.orders.api import callback, changes, desk, holds
+from shanmen.orders.api import callback, changes, conduct, desk, holds
 
-routes = [*desk.routes, *changes.routes, *holds.routes, *callback.routes]
+routes = [*desk.routes, *changes.routes, *holds.routes, *conduct.routes, *callback.routes]

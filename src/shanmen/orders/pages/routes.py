@@ -3,6 +3,7 @@
 from shanmen.orders.pages import (
     browse,
     checkout,
+    conduct,
     console,
     console_change,
     find,
@@ -26,6 +27,7 @@ routes = [
     *offline.routes,
     *console.routes,
     *console_change.routes,
+    *conduct.routes,
 ]
 
 NAV = [NavEntry(NavItem("orders", "orders.nav", "/console/orders", "ticket"), ("orders.read",), 20)]

@@ -12,6 +12,11 @@ from shanmen.orders.queries.order import (
     order_for_page,
     order_secret,
 )
+from shanmen.orders.queries.restrictions import (
+    RestrictionPage,
+    RestrictionRow,
+    restrictions,
+)
 from shanmen.orders.queries.search import OrderFilter, OrderPage, OrderRow, search_orders
 
 __all__ = [
@@ -19,6 +24,8 @@ __all__ = [
     "OrderFilter",
     "OrderPage",
     "OrderRow",
+    "RestrictionPage",
+    "RestrictionRow",
     "check_order_secret",
     "file_by_id",
     "file_by_number",
@@ -28,5 +35,6 @@ __all__ = [
     "order_by_number",
     "order_for_page",
     "order_secret",
+    "restrictions",
     "search_orders",
 ]
