@@ -9,7 +9,7 @@ not bought the same meanwhile); else the whole amount goes back by itself and th
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from shanmen.catalog.queries import current_catalog
@@ -26,6 +26,7 @@ from shanmen.orders.service import limits
 from shanmen.orders.service.locked import COLUMNS, Changes, LockedOrder, locked_orders
 from shanmen.payments import service as payments
 from shanmen.payments.providers.base import NoticeKind, ProviderNotice
+from shanmen.tickets import feed
 from shanmen.tickets import service as tickets
 
 LOCK_BY_PAYMENT = f"""
@@ -172,24 +173,18 @@ async def _take_places_again(work: Settlement) -> None:
     session = work.session
     lines = [line for _, order, _ in work.late for line in order.lines]
     catalog = await current_catalog(session)
-    usage, documents = await limits.usage_of_tickets(
+    usage, claims = await limits.usage_of_lines(
         session,
         catalog,
-        [line.ticket_id for line in lines],
-        since=work.now.date() - timedelta(days=1),
+        [(order.phone_index, line) for _, order, _ in work.late for line in order.lines],
     )
     # All slots of the batch at once, so that its locks are taken in one order.
     slots = {slot for line in lines for slot in line.slot_ids} | {key[0] for key in work.moves}
     locked = await stock.lock(session, slots)
     for index, order, payment in work.late:
         try:
-            for line in order.lines:
-                usage.check_again(
-                    catalog.types[line.ticket_type_id],
-                    documents.get(line.ticket_id, ()),
-                    day=line.visit_day,
-                    slot_id=line.slot_ids[0],
-                )
+            wanted = [claims[line.ticket_id] for line in order.lines]
+            usage.check(wanted)
             if any(work.now >= line.valid_until for line in order.lines):
                 raise TooLate
             # As a new sale of its channel: caps and shares are those of now.
@@ -200,6 +195,7 @@ async def _take_places_again(work: Settlement) -> None:
             work.changes.move(order, State.REFUNDING, reason=f"late_payment:{error.code}")
             work.give_back.append((payment, "late_payment"))
             continue
+        usage.add(wanted)
         work.revive.extend(line.ticket_id for line in order.lines)
         work.issue.append(order)
     await stock.apply(session, locked)
@@ -215,7 +211,7 @@ async def _write(work: Settlement) -> None:
             tickets.NewTicket(
                 line.ticket_id, order.id, order.number, seq, order.site_id, line.ticket_type_id,
                 line.slot_ids[0], line.visit_day, line.valid_from, line.valid_until,
-                line.party_size, line.entries, line.zones, line.flags,
+                line.party_size, line.entries, line.zones, line.flags, order.channel,
             )
             for seq, line in enumerate(order.lines)
         )  # fmt: skip
@@ -223,6 +219,7 @@ async def _write(work: Settlement) -> None:
     statements = work.changes.statements(tenant)
     if new_tickets:
         statements.append(tickets.issue_statement(tenant, new_tickets, issued_at=work.now))
+        statements.append(feed.add_statement(tenant, [ticket.id for ticket in new_tickets]))
     if work.revive:
         statements.append(tickets.set_active_statement(tenant, work.revive, active=True))
     if work.paid:

@@ -76,8 +76,12 @@ class Batch:
                 (ticket, *self._visit(prepared, ticket, index))
                 for index, ticket in enumerate(prepared.tickets)
             ]
-            named = [(ticket, slots[0].day, slots[0].id) for ticket, slots, _ in visits]
-            self.usage.check(prepared, named)
+            claims = [
+                limits.claim(prepared, ticket, index, slots[0].day, slots[0].id)
+                for index, (ticket, slots, _) in enumerate(visits)
+            ]
+            self.usage.check_conduct(prepared, claims)
+            self.usage.check(claims)
             self.stock.hold(
                 (
                     (slot.id, ticket.kind.id, draw.quantity)
@@ -89,19 +93,22 @@ class Batch:
             )
         except DomainError as error:
             return error
-        self.usage.add(prepared, named)
+        self.usage.add(claims)
         lines = [_line(ticket, slots, price) for ticket, slots, price in visits]
         placed = Placed(
             id=prepared.id,
             number=prepared.number,
             amount_fen=sum(line.price_fen for line in lines),
             persons=sum(line.party_size for line in lines),
-            hold_expires_at=self.now + timedelta(seconds=self.hold_seconds),
+            hold_expires_at=self.now + timedelta(seconds=self._hold_seconds(prepared)),
         )
         self.granted.append(
             Granted(prepared, placed, lines, min(x.visit_day for x in lines), self.now)
         )
         return placed
+
+    def _hold_seconds(self, prepared: Prepared) -> int:
+        return self.catalog.hold_time(prepared.request.channel, otherwise=self.hold_seconds)
 
     def _visit(
         self, prepared: Prepared, ticket: PreparedTicket, index: int
@@ -148,7 +155,8 @@ async def place_orders(
     """Place many orders in this transaction; one outcome for each, in the same order.
 
     A refused request leaves its neighbours alone. The caller commits before it answers anybody.
-    Prices are those at the start of the transaction.
+    Prices are those at the start of the transaction. Places are held for as long as the catalog
+    says for the channel, else for `hold_seconds`.
     """
     outcomes, _ = await place_and_tell(session, requests=requests, hold_seconds=hold_seconds)
     return outcomes
@@ -190,16 +198,16 @@ async def _open(
 ) -> Batch:
     tenant = session.tenant_id
     keys = {r.request.key_hash for r in requests if r.request.key_hash is not None}
-    locks = limits.subjects(tenant, requests)
+    locks = limits.subjects(tenant, requests, catalog)
     locks.update(lock_key("idempotency", tenant, key) for key in keys)
     now = clock.now()
     slot_ids = {slot for request in requests for slot in request.slot_ids}
-    _, known, documents, phones, _, slots = await run(
+    _, known, documents, phones, restricted, _, slots = await run(
         session,
         [
             Statement(LOCK_KEYS, (array(sorted(locks)),)),
             lookup_statement(tenant, keys),
-            *limits.usage_statements(tenant, requests, since=now.date() - timedelta(days=1)),
+            *limits.usage_statements(tenant, requests, today=now.date()),
             *stock.lock_statements(tenant, slot_ids),
         ],
     )
@@ -209,7 +217,13 @@ async def _open(
         now=now,
         hold_seconds=hold_seconds,
         stock=stock.locked(slots),
-        usage=limits.Usage(catalog, documents, phones),
+        usage=limits.Usage(
+            catalog,
+            documents,
+            phones,
+            restricted,
+            kinds=(ticket.kind for request in requests for ticket in request.tickets),
+        ),
         known={row[0]: Known(*row[1:]) for row in known},
     )
 

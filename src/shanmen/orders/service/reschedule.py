@@ -21,6 +21,7 @@ from shanmen.orders.service import limits
 from shanmen.orders.service.locked import Changes, LockedOrder, lock_order
 from shanmen.orders.service.place import check_sale_window
 from shanmen.sites.queries import site_timezone
+from shanmen.tickets import feed
 from shanmen.tickets import service as tickets
 
 
@@ -66,6 +67,7 @@ async def reschedule(
         [
             *changes.statements(session.tenant_id),
             *tickets.move_statements(session.tenant_id, moves),
+            feed.add_statement(session.tenant_id, [move.ticket_id for move in moves]),
         ],
     )
 
@@ -102,32 +104,27 @@ async def _new_lines(
         kind_id: await _slots(session, catalog.types[kind_id], slot_id, order)
         for kind_id in {line.ticket_type_id for line in chosen}
     }
-    usage, documents = await limits.usage_of_tickets(
-        session,
-        catalog,
-        [line.ticket_id for line in chosen],
-        since=clock.now().date() - timedelta(days=1),
+    usage, claims = await limits.usage_of_lines(
+        session, catalog, [(order.phone_index, line) for line in chosen]
     )
     locked = await stock.lock(
         session,
         {slot for line in chosen for slot in line.slot_ids}
         | {slot for slots in targets.values() for slot in slots},
     )
+    usage.add(claims.values(), sign=-1)
     for line in chosen:
-        kind = catalog.types[line.ticket_type_id]
-        usage.give_back(
-            kind, documents.get(line.ticket_id, ()), day=line.visit_day, slot_id=line.slot_ids[0]
-        )
         locked.give_back(order.takings_of([line]))
     moved = []
     wishes = []
+    wanted: list[limits.Claim] = []
     for line in chosen:
         kind = catalog.types[line.ticket_type_id]
         slots = [locked.slots[s] for s in targets[kind.id]]
         visit = slots[0]
         if (catalog.price(kind, visit.day) or 0) > line.price_fen:
             raise PriceHigher(field="slot_id")
-        usage.check_again(kind, documents.get(line.ticket_id, ()), day=visit.day, slot_id=visit.id)
+        wanted.append(claims[line.ticket_id]._replace(day=visit.day, slot_id=visit.id))
         wishes += [(s.id, kind.id, d.quantity) for s, d in zip(slots, kind.draws, strict=True)]
         moved.append(
             structs.replace(
@@ -139,6 +136,7 @@ async def _new_lines(
                 valid_until=visit.ends_at + timedelta(days=kind.valid_days - 1),
             )
         )
+    usage.check(wanted)
     locked.hold(wishes, channel=order.channel, now=clock.now(), sold=True)
     await stock.apply(session, locked)
     return moved
