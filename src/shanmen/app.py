@@ -17,7 +17,7 @@ from litestar.openapi.spec import Components, SecurityScheme, Tag
 from sqlalchemy import text
 
 from shanmen import wiring
-from shanmen.admission import api as admission_api
+from shanmen.admission.api import routes as admission_api
 from shanmen.admission.coalesce import STATE_KEY as ADMISSIONS
 from shanmen.admission.coalesce import admission_coalescer
 from shanmen.admission.pages import routes as admission_pages

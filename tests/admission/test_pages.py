@@ -10,7 +10,8 @@ import pytest
 from litestar import Litestar
 from litestar.datastructures import State
 
-from shanmen.admission import api, queries
+from shanmen.admission import queries
+from shanmen.admission.api import routes as api
 from shanmen.admission.pages import routes as pages
 from shanmen.db.session import Database
 from shanmen.kit import ids

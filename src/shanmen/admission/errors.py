@@ -94,6 +94,97 @@ class NoLaneNumberLeft(DomainError):
     status = 409
 
 
+class ZoneMissing(DomainError):
+    """There is no such zone."""
+
+    code = "admission.zone_missing"
+    status = 404
+
+
+class DeviceUnknown(DomainError):
+    """There is no such gate."""
+
+    code = "admission.device_unknown"
+    status = 401
+
+
+class DeviceRevoked(DomainError):
+    """The gate's rights were taken away; it forgets everything when it hears so."""
+
+    code = "admission.device_revoked"
+    status = 401
+
+
+class DeviceClock(DomainError):
+    """The gate's clock is too far off; it is told the right time and asks again."""
+
+    code = "admission.device_clock"
+    status = 401
+
+
+class BadGateSignature(DomainError):
+    """The request was not signed with the gate's key."""
+
+    code = "admission.gate_signature"
+    status = 401
+
+
+class BadGateRequest(DomainError):
+    """The request's body is not what it must be."""
+
+    code = "admission.gate_request"
+    status = 422
+
+
+class EnrolCode(DomainError):
+    """The one-time code is wrong, over, or was used by another gate."""
+
+    code = "admission.enrol_code"
+    status = 403
+
+
+class LaneElsewhere(DomainError):
+    """The lane does not belong to the gate's entrance."""
+
+    code = "admission.lane_elsewhere"
+    status = 403
+
+
+class JournalGap(DomainError):
+    """Rows of a gate's journal are missing before those it sent; ``params``: ``wanted``."""
+
+    code = "admission.journal_gap"
+    status = 409
+
+
+class DeviceNameMissing(DomainError):
+    """A gate needs a name; ``params``: ``limit``."""
+
+    code = "admission.device_name_missing"
+    status = 422
+
+
+class DeviceMissing(DomainError):
+    """The console asks for a gate that is not there."""
+
+    code = "admission.device_missing"
+    status = 404
+
+
+class CaseUnknown(DomainError):
+    """There is no such case."""
+
+    code = "admission.case_unknown"
+    status = 404
+
+
+class NoteMissing(DomainError):
+    """A case is closed with a note that says what was found."""
+
+    code = "admission.note_missing"
+    status = 422
+
+
 class OutOfRange(DomainError):
     """A setting lies outside its range; ``params``: ``low``, ``high``."""
 

@@ -46,22 +46,26 @@ class ScanRecord:
     details: dict[str, Any]
     document_index: int | None
     staff_label: str
+    device_id: UUID | None = None
+    gate_persons: int = 0
     override_by: str | None = None
     override_reason: str | None = None
     undone_at: datetime | None = None
     undone_by: str | None = None
     undo_reason: str | None = None
+    gate_at: datetime | None = None
 
 
 COLUMNS = ", ".join(field.name for field in fields(ScanRecord))
-WRITTEN = 18
+WRITTEN = 20
 """The columns that a scan is written with; the rest come with an override or an undo."""
 
 INSERT = f"""
 INSERT INTO scan (tenant_id, {", ".join(field.name for field in fields(ScanRecord)[:WRITTEN])})
 SELECT %s, t.* FROM unnest(%s::uuid[], %s::timestamptz[], %s::date[], %s::uuid[], %s::uuid[],
     %s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[],
-    %s::smallint[], %s::smallint[], %s::jsonb[], %s::bigint[], %s::text[]) AS t
+    %s::smallint[], %s::smallint[], %s::jsonb[], %s::bigint[], %s::text[],
+    %s::uuid[], %s::smallint[]) AS t
 """  # noqa: S608 - our own column names
 
 BY_ID = f"""
@@ -205,6 +209,7 @@ class Known:
             ticket_number=ticket.short_number if ticket else "",
             ticket_type_id=scan.ticket_type_id,
             ticket_type=kind.name if kind else {},
+            ticket_type_number=kind.number if kind else None,
             audience=kind.audience if kind else "",
             names=masked_names(people, keyring=self.keyring),
             valid_from=ticket.valid_from if ticket else None,

@@ -50,6 +50,22 @@ class Reason(StrEnum):
     LANE_CLOSED = "lane_closed"
 
 
+class CaseKind(StrEnum):
+    """What a person has to look at once gates have told; texts: ``admission.case.<kind>``."""
+
+    DOUBLE_ENTRY = "double_entry"
+    """More persons entered with a ticket than it admits."""
+    AFTER_REFUND = "after_refund"
+    OLD_GENERATION = "old_generation"
+    """With a code from before the ticket was rescheduled."""
+    BLOCKED = "blocked"
+    SERVER_REFUSED = "server_refused"
+    """The gate admitted what the server had refused."""
+    UNKNOWN_TICKET = "unknown_ticket"
+    FOREIGN_SCAN = "foreign_scan"
+    """The gate told of a scan that is another gate's."""
+
+
 class Code(StrEnum):
     """What was presented to prove the ticket."""
 
@@ -125,6 +141,8 @@ class Policy:
     grace_after: timedelta = timedelta(minutes=15)
     repeat_after: timedelta = timedelta(seconds=15)
     """The same document, or a ticket for many entries, is not admitted again sooner."""
+    anti_passback: bool = False
+    """Nobody enters a zone again before leaving it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,14 @@ class ScanRequest(Struct, frozen=True, kw_only=True):
     """Who stands at the gate."""
 
 
+class GateScan(ScanRequest, frozen=True, kw_only=True):
+    """A scan that an enrolled gate asks about."""
+
+    device_id: UUID
+    companions: tuple[UUID, ...] = ()
+    """Tickets that this lane admitted just before: who a child goes in with."""
+
+
 class DecisionView(Struct, frozen=True, kw_only=True):
     """A scan with its decision. The texts are made of `reason` and `params` at the edge."""
 
@@ -62,6 +70,7 @@ class DecisionView(Struct, frozen=True, kw_only=True):
     """The short number that stands on the ticket."""
     ticket_type_id: UUID | None = None
     ticket_type: dict[str, str] = {}
+    ticket_type_number: int | None = None
     audience: str = ""
     names: list[str] = []
     """The holders' names, masked."""

@@ -32,7 +32,7 @@ from shanmen.db.session import Session
 from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
 from shanmen.sites.places import places, places_statement
-from shanmen.tickets import gate
+from shanmen.tickets import feed, gate
 from shanmen.tickets.keys import public_keys
 
 Outcome = DecisionView | DomainError
@@ -148,6 +148,9 @@ async def _write(session: Session, fresh: Sequence[ScanRecord], book: Book) -> N
     statements = [records.insert_statement(session.tenant_id, fresh)]
     if book.uses:
         statements.append(gate.use_statement(session.tenant_id, book.uses))
+    counted = [s.ticket_id for s in fresh if s.persons and s.ticket_id is not None]
+    if counted:
+        statements.append(feed.add_statement(session.tenant_id, counted))
     try:
         await run(session, statements)
     except psycopg.errors.UniqueViolation as error:

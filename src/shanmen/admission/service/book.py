@@ -25,7 +25,7 @@ from shanmen.admission.rules import (
     best,
     decide,
 )
-from shanmen.admission.schemas import ScanRequest
+from shanmen.admission.schemas import GateScan, ScanRequest
 from shanmen.admission.service.lane_rows import LaneRow, PolicyRow
 from shanmen.catalog.rules import TicketTypeInfo
 from shanmen.kit.crypto import Keyring
@@ -253,6 +253,8 @@ class Book:
             details=msgspec.to_builtins(dict(decision.params)),
             document_index=self._document(presented, ticket),
             staff_label=scan.staff,
+            device_id=scan.device_id if isinstance(scan, GateScan) else None,
+            gate_persons=decision.persons if isinstance(scan, GateScan) else 0,
         )
 
     def _document(self, presented: Presented, ticket: GateTicket | None) -> int | None:

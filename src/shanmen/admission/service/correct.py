@@ -26,7 +26,7 @@ from shanmen.db.pipeline import Statement, run
 from shanmen.db.session import Session
 from shanmen.kit import clock
 from shanmen.sites.places import places, places_statement
-from shanmen.tickets import gate
+from shanmen.tickets import feed, gate
 
 
 async def override(session: Session, *, scan_id: UUID, persons: int, reason: str) -> DecisionView:
@@ -54,6 +54,7 @@ async def override(session: Session, *, scan_id: UUID, persons: int, reason: str
                 records.OVERRIDE, (persons, left, session.actor.label, reason, tenant, scan_id)
             ),
             gate.use_statement(tenant, [gate.Use(ticket.id, persons, scan.at)]),
+            feed.add_statement(tenant, [ticket.id]),
         ],
     )
     await tickets_used(session, ticket_ids=[ticket.id])
@@ -89,6 +90,8 @@ async def undo(session: Session, *, scan_id: UUID, reason: str) -> DecisionView:
     statements = [Statement(records.UNDO, (now, session.actor.label, reason, tenant, scan_id))]
     if ticket is not None and scan.direction == "in":
         statements.append(gate.use_statement(tenant, [gate.Use(ticket.id, -scan.persons, now)]))
+    if ticket is not None:
+        statements.append(feed.add_statement(tenant, [ticket.id]))
     await run(session, statements)
     if ticket is not None:
         await tickets_used(session, ticket_ids=[ticket.id])

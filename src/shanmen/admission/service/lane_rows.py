@@ -16,7 +16,8 @@ SELECT id, entrance_id, number, name, direction, active FROM lane
 WHERE tenant_id = %s AND id = ANY(%s)
 """
 POLICIES = """
-SELECT site_id, grace_before_minutes, grace_after_minutes, repeat_seconds, entrances
+SELECT site_id, grace_before_minutes, grace_after_minutes, repeat_seconds, entrances, anti_passback,
+    companions, static_codes, passage_seconds, ask_budget_ms, day_key_days
 FROM gate_policy WHERE tenant_id = %s
 """
 
@@ -32,6 +33,11 @@ class LaneRow:
     direction: str
     active: bool
 
+    @property
+    def inward(self) -> bool:
+        """Whether anybody can come in through it."""
+        return self.active and self.direction != "out"
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyRow:
@@ -40,6 +46,18 @@ class PolicyRow:
     policy: Policy = field(default_factory=Policy)
     entrances: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
     """The only entrances of a ticket type, by the type's id."""
+    companions: frozenset[str] = frozenset()
+    """Ids of the types that enter only with somebody of another type."""
+    static_codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By the type's id and the channel: what a code that does not change must prove."""
+    passage_seconds: int = 8
+    ask_budget_ms: int = 150
+    day_key_days: int = 3
+
+    def static_rule(self, ticket_type_id: UUID, channel: str) -> str:
+        """What a static code of such a ticket must prove; empty is what the ticket itself says."""
+        rules = self.static_codes.get(str(ticket_type_id), {})
+        return rules.get(channel) or rules.get("", "")
 
 
 def lanes_statement(tenant_id: int, ids: Iterable[UUID]) -> Statement:
@@ -65,8 +83,11 @@ def policies(rows: Rows) -> dict[UUID, PolicyRow]:
                 grace_before=timedelta(minutes=before),
                 grace_after=timedelta(minutes=after),
                 repeat_after=timedelta(seconds=repeat),
+                anti_passback=passback,
             ),
             {kind: frozenset(map(UUID, ids)) for kind, ids in entrances.items() if ids},
+            frozenset(companions),
+            *rest,
         )
-        for site_id, before, after, repeat, entrances in rows
+        for site_id, before, after, repeat, entrances, passback, companions, *rest in rows
     }
