@@ -1,0 +1,239 @@
+"""What a gate is told of tickets and of its place, since it last asked.
+
+What is read and what is made of it are apart: the reading is one short transaction; signing and
+sealing thousands of tickets is arithmetic, and runs beside the event loop.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from shanmen.admission import protocol
+from shanmen.admission.protocol import Changes, Holders, Setup, TicketRow
+from shanmen.admission.service import setup as place
+from shanmen.admission.service.devices import Device, document_key
+from shanmen.admission.service.setup import SetupFacts
+from shanmen.db.pipeline import Statement, array, run
+from shanmen.db.session import Session
+from shanmen.kit import clock, documents
+from shanmen.kit.crypto import Keyring
+from shanmen.tickets import feed, token
+from shanmen.tickets.feed import FeedTicket
+from shanmen.tickets.gate import NAME_FIELD
+from shanmen.tickets.keys import signing_key
+
+DOCUMENT_FIELD = "holder.document"
+MOST_ENTRIES = 255
+GENERATIONS = 256
+_MS = 1000
+
+USED = """
+SELECT s.ticket_id,
+    max(s.at) FILTER (WHERE s.direction = 'in' AND s.undone_at IS NULL),
+    (array_agg(s.entrance_id ORDER BY s.at DESC)
+        FILTER (WHERE s.direction = 'in' AND s.undone_at IS NULL))[1],
+    coalesce(sum(CASE s.direction WHEN 'in' THEN s.persons ELSE -s.persons END)
+        FILTER (WHERE s.undone_at IS NULL AND s.at >= %(since)s), 0),
+    coalesce(sum(CASE s.direction WHEN 'in' THEN s.persons ELSE -s.persons END)
+        FILTER (WHERE s.undone_at IS NULL AND s.at >= %(since)s
+            AND s.entrance_id = ANY(%(entrances)s)), 0),
+    coalesce(sum(s.gate_persons) FILTER (WHERE s.device_id = %(device)s AND s.direction = 'in'), 0),
+    coalesce(sum(CASE s.direction WHEN 'in' THEN s.gate_persons ELSE -s.gate_persons END)
+        FILTER (WHERE s.device_id = %(device)s AND s.at >= %(since)s), 0)
+FROM scan s
+WHERE s.tenant_id = %(tenant)s AND s.ticket_id = ANY(%(ids)s::uuid[]) AND s.persons > 0
+GROUP BY s.ticket_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a ticket was used for, as one gate must hear it."""
+
+    last_at: datetime | None = None
+    entrance_id: UUID | None = None
+    inside: int = 0
+    inside_zone: int = 0
+    entered_here: int = 0
+    inside_here: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Everything that one answer is made of."""
+
+    keyring: Keyring
+    facts: SetupFacts
+    tickets: Sequence[FeedTicket]
+    holders: Mapping[UUID, Sequence[tuple[bytes, bytes]]]
+    """Name and document, both encrypted."""
+    used: Mapping[UUID, Used]
+    mark: str
+    more: bool
+    fresh: bool
+    at: datetime = field(default_factory=clock.now)
+
+
+async def read_changes(
+    session: Session, *, device: Device, since: str, limit: int = protocol.ROWS_AT_ONCE
+) -> Read:
+    """Read what changed for a gate since its mark, at most `limit` tickets of it."""
+    tenant = session.tenant_id
+    seen, *about = await run(
+        session, [Statement(feed.SNAPSHOT), *place.statements(tenant, device=device)]
+    )
+    facts = await place.facts(session, about, device=device)
+    asked = feed.page(
+        tenant,
+        device.site_id,
+        mark=feed.read_mark(since) if since else None,
+        seen=feed.snapshot(seen),
+        limit=limit,
+    )
+    [rows] = await run(session, [asked.statement])
+    tickets, mark, more = feed.read_page(asked, rows)
+    holders: dict[UUID, list[tuple[bytes, bytes]]] = defaultdict(list)
+    used: dict[UUID, Used] = {}
+    if tickets:
+        ids = [ticket.id for ticket in tickets]
+        people, scans = await run(
+            session,
+            [
+                feed.holders_statement(tenant, ids),
+                Statement(
+                    USED,
+                    {
+                        "tenant": tenant,
+                        "ids": array(ids),
+                        "since": clock.now() - place.REMEMBER_INSIDE,
+                        "entrances": list(facts.zone_entrances),
+                        "device": device.id,
+                    },
+                ),
+            ],
+        )
+        for ticket_id, name, document in people:
+            holders[ticket_id].append((name, document))
+        used = {row[0]: Used(*row[1:]) for row in scans}
+    await place.note_share(session, device=device, facts=facts)
+    return Read(
+        keyring=session.keyring,
+        facts=facts,
+        tickets=tickets,
+        holders=holders,
+        used=used,
+        mark=mark.text,
+        more=more,
+        fresh=asked.first and asked.mark.all,
+    )
+
+
+def packed(read: Read, known_digest: str) -> bytes:
+    """The answer as it goes over the wire."""
+    return protocol.encode(changes(read, known_digest))
+
+
+def changes(read: Read, known_digest: str) -> Changes:
+    """The answer; the place's setup is in it where the gate knows another one."""
+    setup = place.setup(read.facts, keyring=read.keyring, now=read.at)
+    digest = digest_of(setup)
+    rows = _Rows(read)
+    return Changes(
+        mark=read.mark,
+        more=read.more,
+        fresh=read.fresh,
+        server_time=int(read.at.timestamp() * _MS),
+        setup=None if digest == known_digest else setup,
+        setup_digest=digest,
+        tickets=[rows.row(ticket) for ticket in read.tickets],
+        zone_states=list(read.facts.zone_states),
+    )
+
+
+def digest_of(setup: Setup) -> str:
+    """What a gate names the setup by that it has."""
+    return hashlib.sha256(protocol.encode(setup)).hexdigest()[:32]
+
+
+class _Rows:
+    """Makes the rows of tickets; a loop over thousands, so what is common is kept."""
+
+    def __init__(self, read: Read) -> None:
+        self.read = read
+        self.keyring = read.keyring
+        self.key_id, self.key = signing_key(read.keyring)
+        self.document_key = document_key(read.keyring)
+        self.site_number = read.facts.device.site_number
+        self.types = {kind.id: kind.number for kind in read.facts.catalog.types.values()}
+        self.entrances = {p.entrance_id: p.entrance_number for p in read.facts.places}
+
+    def row(self, ticket: FeedTicket) -> TicketRow:
+        """One ticket, sealed."""
+        used = self.read.used.get(ticket.id, _UNUSED)
+        people = self.read.holders.get(ticket.id, ())
+        names = []
+        sealed_documents = []
+        for name, document in people:
+            masked = documents.mask_name(self.keyring.decrypt(name, field=NAME_FIELD))
+            number = self.keyring.decrypt(document, field=DOCUMENT_FIELD)
+            names.append(masked)
+            sealed_documents.append(
+                (
+                    protocol.document_mark(self.document_key, number),
+                    protocol.seal(
+                        protocol.document_seal_key(self.document_key, number), Holders([masked])
+                    ),
+                )
+            )
+        return TicketRow(
+            ticket.id.bytes,
+            f"{ticket.order_number}-{ticket.seq}",
+            self.types.get(ticket.ticket_type_id, 0),
+            ticket.generation % GENERATIONS,
+            ticket.status,
+            _ms(ticket.valid_from),
+            _ms(ticket.valid_until),
+            ticket.party_size,
+            ticket.entries,
+            ticket.zones,
+            ticket.flags,
+            ticket.persons_entered,
+            used.inside,
+            None if used.last_at is None else _ms(used.last_at),
+            None if used.entrance_id is None else self.entrances.get(used.entrance_id),
+            protocol.seal(protocol.seal_key(self.token(ticket)), Holders(names)) if names else b"",
+            sealed_documents,
+            used.entered_here,
+            used.inside_here,
+            used.inside_zone,
+        )
+
+    def token(self, ticket: FeedTicket) -> str:
+        """The ticket's code as it is shown now (`orders.service.codes`)."""
+        return token.issue(
+            token.TicketBody(
+                key_id=self.key_id,
+                site_number=self.site_number,
+                ticket_id=ticket.id,
+                generation=ticket.generation % GENERATIONS,
+                ticket_type_number=self.types.get(ticket.ticket_type_id, 0),
+                party_size=ticket.party_size,
+                entries=min(ticket.entries, MOST_ENTRIES),
+                valid_from=ticket.valid_from,
+                valid_until=ticket.valid_until,
+                zones=ticket.zones,
+                rotating=bool(ticket.flags & token.ROTATING),
+                second_factor=bool(ticket.flags & token.SECOND_FACTOR),
+            ),
+            self.key,
+        )
+
+
+_UNUSED = Used()
+
+
+def _ms(instant: datetime) -> int:
+    return round(instant.timestamp() * _MS)

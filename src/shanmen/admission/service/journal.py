@@ -1,0 +1,239 @@
+"""Taking a gate's journal: each row once, in its order, with all that follows from it.
+
+One upload is one transaction: rows, scans, the tickets' counters, what other gates must hear, and
+the cases for a person are written together, or not at all.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import psycopg
+
+from shanmen.admission import records
+from shanmen.admission.errors import JournalGap
+from shanmen.admission.events import tickets_used
+from shanmen.admission.protocol import JournalReceipt, JournalRow
+from shanmen.admission.records import ScanRecord
+from shanmen.admission.service import merged, zones
+from shanmen.admission.service.devices import Device
+from shanmen.admission.service.merged import Case, Merge
+from shanmen.admission.service.setup import blocked_marks, blocked_statement
+from shanmen.audit import service as audit
+from shanmen.catalog.queries import catalog_at, version_statement
+from shanmen.db.pipeline import Statement, array, columns, run
+from shanmen.db.session import Session
+from shanmen.kit import clock, ids
+from shanmen.tickets import feed, gate
+
+EVENT_TICKETS = 500
+"""One job follows so many tickets."""
+
+LOCK_DEVICE = """
+SELECT journal_through FROM gate_device WHERE tenant_id = %s AND id = %s FOR NO KEY UPDATE
+"""
+LOCK_SCANS = f"""
+SELECT {records.COLUMNS} FROM scan WHERE tenant_id = %s AND id = ANY(%s::uuid[])
+ORDER BY id FOR NO KEY UPDATE
+"""  # noqa: S608 - our own column names
+JOURNAL = """
+INSERT INTO gate_journal (tenant_id, device_id, received_at, seq, scan_id, step, gate_at, at,
+    lane_id, direction, decided_by, method, ticket_id, generation, persons, persons_left, reason,
+    document_mark, staff)
+SELECT %s, %s, %s, t.* FROM unnest(%s::bigint[], %s::uuid[], %s::text[], %s::timestamptz[],
+    %s::timestamptz[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::int[],
+    %s::int[], %s::int[], %s::text[], %s::bytea[], %s::text[]) AS t
+"""
+JOURNAL_COLUMNS = 16
+THROUGH = """
+UPDATE gate_device SET journal_through = %s, last_seen_at = %s WHERE tenant_id = %s AND id = %s
+"""
+SCAN_FIELDS = [each.name for each in fields(ScanRecord)]
+NEW_SCANS = f"""
+INSERT INTO scan (tenant_id, {", ".join(SCAN_FIELDS)})
+SELECT %s, t.* FROM unnest(%s::uuid[], %s::timestamptz[], %s::date[], %s::uuid[], %s::uuid[],
+    %s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[],
+    %s::smallint[], %s::smallint[], %s::jsonb[], %s::bigint[], %s::text[], %s::uuid[],
+    %s::smallint[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[],
+    %s::timestamptz[]) AS t
+"""  # noqa: S608 - our own column names
+CHANGED_FIELDS = (
+    "id", "ticket_id", "outcome", "persons", "persons_left", "device_id", "gate_persons",
+    "override_by", "override_reason", "undone_at", "undone_by", "undo_reason", "gate_at",
+)  # fmt: skip
+CHANGED_SCANS = f"""
+UPDATE scan SET {", ".join(f"{name} = u.{name}" for name in CHANGED_FIELDS[1:])}
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::smallint[], %s::smallint[], %s::uuid[],
+    %s::smallint[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[],
+    %s::timestamptz[]) AS u({", ".join(CHANGED_FIELDS)})
+WHERE scan.tenant_id = %s AND scan.id = u.id
+"""  # noqa: S608 - our own column names
+CASES = """
+INSERT INTO gate_case (tenant_id, site_id, device_id, opened_at, id, kind, at, scan_id, ticket_id,
+    details)
+SELECT %s, %s, %s, %s, t.* FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::uuid[],
+    %s::uuid[], %s::jsonb[]) AS t
+ON CONFLICT (tenant_id, scan_id, kind) DO NOTHING
+RETURNING id
+"""
+SETTLED = """
+UPDATE gate_case SET closed_at = %s, closed_by = %s, note = %s
+WHERE tenant_id = %s AND scan_id = ANY(%s::uuid[]) AND closed_at IS NULL
+"""
+
+
+async def merge(session: Session, *, device: Device, rows: Sequence[JournalRow]) -> JournalReceipt:
+    """Take rows of a gate's journal; those that are here already change nothing.
+
+    Raises:
+        JournalGap: rows before them are missing.
+    """
+    tenant, now = session.tenant_id, clock.now()
+    [found] = await run(session, [Statement(LOCK_DEVICE, (tenant, device.id))])
+    through: int = found[0][0]
+    fresh = [row for row in rows if row.seq > through]
+    for place, row in enumerate(fresh, through + 1):
+        if row.seq != place:
+            raise JournalGap(field="rows", wanted=place)
+    if not fresh:
+        return JournalReceipt(through=through)
+    work = await _read(session, device, fresh, now)
+    for row in fresh:
+        work.take(row)
+    opened = await _write(session, work, fresh)
+    return JournalReceipt(through=fresh[-1].seq, conflicts=opened)
+
+
+async def _read(
+    session: Session, device: Device, rows: Sequence[JournalRow], now: datetime
+) -> Merge:
+    tenant = session.tenant_id
+    ticket_ids = {one for row in rows if (one := merged.id_of(row.ticket_id)) is not None}
+    scan_ids = {row.scan_id for row in rows}
+    # A server's decision may be about another ticket than the gate's: of both, none may move.
+    [others] = await run(
+        session,
+        [
+            Statement(
+                "SELECT ticket_id FROM scan WHERE tenant_id = %s AND id = ANY(%s::uuid[]) "
+                "AND ticket_id IS NOT NULL",
+                (tenant, array(scan_ids)),
+            )
+        ],
+    )
+    ticket_ids.update(row[0] for row in others)
+    locked, scans, _, blocked, version = await run(
+        session,
+        [
+            gate.lock_statement(tenant, ticket_ids),
+            Statement(LOCK_SCANS, (tenant, array(scan_ids))),
+            zones.lock_statement(tenant, entrances=[device.entrance_id]),
+            blocked_statement(tenant, timezone=device.timezone),
+            version_statement(tenant),
+        ],
+    )
+    catalog = await catalog_at(session, version[0][0] if version else 0)
+    return Merge(
+        device=device,
+        now=now,
+        scans=records.records(scans),
+        tickets=gate.tickets(locked),
+        blocked=blocked_marks(session.keyring, blocked),
+        types_by_number={kind.number: kind.id for kind in catalog.of_site(device.site_id)},
+    )
+
+
+async def _write(session: Session, work: Merge, rows: Sequence[JournalRow]) -> int:
+    tenant, device, now = session.tenant_id, work.device, work.now
+    statements = [
+        _journal(tenant, work, rows),
+        Statement(THROUGH, (rows[-1].seq, now, tenant, device.id)),
+    ]
+    if work.new:
+        statements.append(Statement(NEW_SCANS, (tenant, *_scan_columns(work.new, SCAN_FIELDS))))
+    if work.changes:
+        changed = _scan_columns(work.changes, CHANGED_FIELDS)
+        statements.append(Statement(CHANGED_SCANS, (*changed, tenant)))
+    uses = work.uses()
+    if uses:
+        statements.append(gate.use_statement(tenant, uses))
+    if work.ticket_ids():
+        statements.append(feed.add_statement(tenant, work.ticket_ids()))
+    moves = {(device.zone_id, day): persons for day, persons in work.moves().items()}
+    if moves:
+        statements.append(zones.move_statement(tenant, moves))
+    if work.gone:
+        settled = (now, device.name, merged.GIVEN_BACK, tenant, array(work.gone))
+        statements.append(Statement(SETTLED, settled))
+    statements.append(_cases(tenant, work, work.conflicts()))
+    try:
+        *_, opened = await run(session, statements)
+    except psycopg.errors.UniqueViolation as error:
+        # The server decided one of these scans meanwhile: run again and find it.
+        raise psycopg.errors.SerializationFailure("a scan was decided meanwhile") from error
+    used = sorted(use.ticket_id for use in uses)
+    for start in range(0, len(used), EVENT_TICKETS):
+        await tickets_used(session, ticket_ids=used[start : start + EVENT_TICKETS])
+    for on, staff in work.switches:
+        await audit.record(
+            session,
+            action="admission.emergency_began" if on else "admission.emergency_ended",
+            entity="gate_device",
+            entity_id=device.id,
+            after={"entrance_id": device.entrance_id, "staff": staff},
+        )
+    return len(opened)
+
+
+def _journal(tenant_id: int, work: Merge, rows: Iterable[JournalRow]) -> Statement:
+    now = work.now
+    values = [
+        (
+            row.seq,
+            row.scan_id,
+            row.step,
+            merged.gate_time(row, now=now),
+            merged.corrected_time(row, now=now),
+            row.lane_id,
+            row.direction,
+            row.decided_by,
+            row.method,
+            merged.id_of(row.ticket_id),
+            None if row.generation is None else merged.within(row.generation),
+            merged.within(row.persons),
+            merged.within(row.persons_left),
+            merged.clean(row.reason),
+            row.document_mark,
+            merged.clean(row.staff),
+        )
+        for row in rows
+    ]
+    head = (tenant_id, work.device.id, now)
+    return Statement(JOURNAL, (*head, *columns(values, JOURNAL_COLUMNS)))
+
+
+def _scan_columns(scans: Sequence[ScanRecord], names: Sequence[str]) -> list[str]:
+    rows: list[list[Any]] = [[getattr(scan, name) for name in names] for scan in scans]
+    if "details" in names:
+        place = names.index("details")
+        for row in rows:
+            row[place] = msgspec.json.encode(row[place]).decode()
+    return columns(rows, len(names))
+
+
+def _cases(tenant_id: int, work: Merge, cases: Sequence[Case]) -> Statement:
+    rows = [
+        (
+            ids.new_id(),
+            str(case.kind),
+            case.at,
+            case.scan_id,
+            case.ticket_id,
+            msgspec.json.encode(case.details).decode(),
+        )
+        for case in cases
+    ]
+    head = (tenant_id, work.device.site_id, work.device.id, work.now)
+    return Statement(CASES, (*head, *columns(rows, 6)))

@@ -1,0 +1,258 @@
+"""Everything about a gate's place that is not a ticket, read and put together for the gate."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from shanmen.admission import protocol
+from shanmen.admission.protocol import (
+    EntranceInfo,
+    LaneInfo,
+    PlaceInfo,
+    Rules,
+    Setup,
+    TypeInfo,
+    ZoneState,
+)
+from shanmen.admission.records import REMEMBER_INSIDE
+from shanmen.admission.service.devices import Device, document_key
+from shanmen.admission.service.lane_rows import (
+    LaneRow,
+    PolicyRow,
+    lanes,
+    policies,
+    policies_statement,
+)
+from shanmen.admission.service.zones import ZoneRow, share_of, zone_rows, zones_statement
+from shanmen.catalog.queries import catalog_at, version_statement
+from shanmen.catalog.rules import Catalog
+from shanmen.db.pipeline import Statement, run
+from shanmen.db.session import Session
+from shanmen.kit import clock
+from shanmen.kit.crypto import Keyring
+from shanmen.sites.places import Place, places, places_statement
+from shanmen.tickets import rotating
+from shanmen.tickets.keys import public_keys
+
+__all__ = [
+    "REMEMBER_INSIDE",
+    "SetupFacts",
+    "blocked_marks",
+    "blocked_statement",
+    "facts",
+    "note_share",
+    "setup",
+    "statements",
+]
+
+BLOCKED_FIELD = "blocked.document"
+
+LANES_OF_SITE = """
+SELECT l.id, l.entrance_id, l.number, l.name, l.direction, l.active FROM lane l
+JOIN entrance e ON e.tenant_id = l.tenant_id AND e.id = l.entrance_id
+WHERE l.tenant_id = %s AND e.site_id = %s ORDER BY l.number
+"""
+BLOCKED = """
+SELECT document FROM blocked_document
+WHERE tenant_id = %s AND lifted_at IS NULL AND (until IS NULL OR until >= %s) ORDER BY id
+"""
+NOTE_SHARE = """
+UPDATE gate_device SET share = %s WHERE tenant_id = %s AND id = %s AND share <> %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupFacts:
+    """What was read of a gate's place."""
+
+    device: Device
+    places: Sequence[Place]
+    lanes: Sequence[LaneRow]
+    """Of the whole site."""
+    policy: PolicyRow
+    zones: Sequence[ZoneRow]
+    catalog: Catalog
+    blocked: Sequence[bytes]
+    """Encrypted numbers."""
+    today: date
+
+    @property
+    def zone_entrances(self) -> tuple[UUID, ...]:
+        """The entrances of the gate's zone."""
+        return tuple(
+            place.entrance_id
+            for place in self.places
+            if place.site_id == self.device.site_id and place.zone_number == self.device.zone_number
+        )
+
+    @property
+    def zone_states(self) -> tuple[ZoneState, ...]:
+        """How full the site's zones with a maximum are."""
+        numbers = {zone.zone_id: zone.number for zone in self.zones}
+        return tuple(
+            ZoneState(
+                number=numbers[zone.zone_id],
+                inside=zone.inside_on(self.today),
+                max_inside=zone.max_inside,
+                share=self.share if zone.zone_id == self.device.zone_id else None,
+            )
+            for zone in self.zones
+            if zone.site_id == self.device.site_id
+        )
+
+    @property
+    def share(self) -> int | None:
+        """How many this gate may let into its zone while it is cut off."""
+        own = next((z for z in self.zones if z.zone_id == self.device.zone_id), None)
+        if own is None:
+            return None
+        return share_of(own, today=self.today, entrances=self._ways_in())
+
+    def _ways_in(self) -> int:
+        """Entrances of the gate's zone that somebody can come in through."""
+        here = set(self.zone_entrances)
+        return len(
+            {lane.entrance_id for lane in self.lanes if lane.entrance_id in here and lane.inward}
+        )
+
+
+def statements(tenant_id: int, *, device: Device) -> list[Statement]:
+    """Read all of it; rows make `facts`."""
+    return [
+        places_statement(tenant_id),
+        Statement(LANES_OF_SITE, (tenant_id, device.site_id)),
+        policies_statement(tenant_id),
+        zones_statement(tenant_id),
+        blocked_statement(tenant_id, timezone=device.timezone),
+        version_statement(tenant_id),
+    ]
+
+
+def blocked_statement(tenant_id: int, *, timezone: str) -> Statement:
+    """Read the documents that are blocked today; rows make `blocked_marks`."""
+    return Statement(BLOCKED, (tenant_id, clock.today(timezone)))
+
+
+def blocked_marks(keyring: Keyring, rows: Sequence[Sequence[Any]]) -> frozenset[bytes]:
+    """The marks that gates know the blocked documents by."""
+    return frozenset(_mark(keyring, row[0]) for row in rows)
+
+
+async def facts(
+    session: Session, rows: Sequence[Sequence[Sequence[Any]]], *, device: Device
+) -> SetupFacts:
+    """What the rows of `statements` say."""
+    where, ways, rules, zones, blocked, version = rows
+    return SetupFacts(
+        device=device,
+        places=tuple(places(where).values()),
+        lanes=tuple(lanes(ways).values()),
+        policy=policies(rules).get(device.site_id, PolicyRow()),
+        zones=tuple(zone_rows(zones).values()),
+        catalog=await catalog_at(session, version[0][0] if version else 0),
+        blocked=tuple(row[0] for row in blocked),
+        today=clock.today(device.timezone),
+    )
+
+
+async def note_share(session: Session, *, device: Device, facts: SetupFacts) -> None:
+    """Remember what the gate is told it may do alone: it is kept free while it is cut off."""
+    share = facts.share or 0
+    await run(session, [Statement(NOTE_SHARE, (share, session.tenant_id, device.id, share))])
+
+
+def setup(known: SetupFacts, *, keyring: Keyring, now: datetime) -> Setup:
+    """The gate's setup; the same facts on the same day give the same bytes."""
+    device = known.device
+    own = [p for p in known.places if p.site_id == device.site_id]
+    site = next(p for p in own if p.entrance_id == device.entrance_id)
+    return Setup(
+        timezone=device.timezone,
+        site=PlaceInfo(number=site.site_number, name=site.site_name),
+        entrance=device.entrance_number,
+        zone=device.zone_number,
+        lanes=[
+            LaneInfo(
+                id=lane.id,
+                number=lane.number,
+                name=lane.name,
+                direction=lane.direction,  # type: ignore[arg-type] # One of the three, by its form.
+                open=lane.active and site.active,
+            )
+            for lane in known.lanes
+            if lane.entrance_id == device.entrance_id
+        ],
+        sites=_unique((p.site_number, p.site_name) for p in known.places),
+        zones=_unique((p.zone_number, p.zone_name) for p in own),
+        entrances=[
+            EntranceInfo(number=p.entrance_number, name=p.entrance_name, zone=p.zone_number)
+            for p in own
+        ],
+        types=_types(known, own),
+        zone_states=[],
+        rules=_rules(known.policy),
+        signing_keys={
+            number: key.public_bytes_raw() for number, key in public_keys(keyring).items()
+        },
+        day_keys=_day_keys(known, keyring, now),
+        document_key=document_key(keyring),
+        blocked=[_mark(keyring, document) for document in known.blocked],
+    )
+
+
+def _types(known: SetupFacts, own: Sequence[Place]) -> list[TypeInfo]:
+    numbers = {p.entrance_id: p.entrance_number for p in own}
+    found = []
+    for kind in known.catalog.of_site(known.device.site_id):
+        only = known.policy.entrances.get(str(kind.id))
+        found.append(
+            TypeInfo(
+                number=kind.number,
+                name=kind.name,
+                audience=kind.audience,
+                entrances=None
+                if only is None
+                else sorted(numbers[one] for one in only if one in numbers),
+                companion=str(kind.id) in known.policy.companions,
+            )
+        )
+    return found
+
+
+def _rules(row: PolicyRow) -> Rules:
+    policy = row.policy
+    minute = timedelta(minutes=1)
+    return Rules(
+        grace_before_minutes=policy.grace_before // minute,
+        grace_after_minutes=policy.grace_after // minute,
+        repeat_seconds=int(policy.repeat_after.total_seconds()),
+        anti_passback=policy.anti_passback,
+        passage_seconds=row.passage_seconds,
+        ask_budget_ms=row.ask_budget_ms,
+        day_key_days=row.day_key_days,
+    )
+
+
+def _day_keys(known: SetupFacts, keyring: Keyring, now: datetime) -> dict[str, bytes]:
+    """From yesterday, whose codes are told from wrong ones, to the horizon that is set."""
+    today = clock.local(now, known.device.timezone).date()
+    days = [today + timedelta(days=n) for n in range(-1, known.policy.day_key_days + 1)]
+    return {
+        day.isoformat(): rotating.day_key(keyring, site_number=known.device.site_number, day=day)
+        for day in days
+    }
+
+
+def _unique(pairs: Any) -> list[PlaceInfo]:  # noqa: ANN401 - an iterable of number and names
+    found: Mapping[int, dict[str, str]] = dict(pairs)
+    return [PlaceInfo(number=number, name=name) for number, name in sorted(found.items())]
+
+
+@lru_cache(maxsize=65_536)
+def _mark(keyring: Keyring, document: bytes) -> bytes:
+    """The mark of a blocked document, whose number is encrypted."""
+    number = keyring.decrypt(document, field=BLOCKED_FIELD)
+    return protocol.document_mark(document_key(keyring), number)

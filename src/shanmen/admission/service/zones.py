@@ -1,0 +1,188 @@
+"""How many may be inside a zone at once: counted exactly here, shared out for gates without us.
+
+The row of a zone's limit is locked by whoever lets somebody in or out, so the count is exact. What
+a gate was told that it may let in while it is cut off is kept free for it as long as nothing is
+heard of it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from shanmen.admission.errors import OutOfRange, ZoneMissing
+from shanmen.admission.models import ZoneLimit
+from shanmen.audit import service as audit
+from shanmen.db.pipeline import Statement, columns, run
+from shanmen.db.session import Session
+from shanmen.kit import clock
+
+Rows = Iterable[Sequence[Any]]
+
+MOST_INSIDE = 1_000_000
+CUT_OFF_AFTER = timedelta(seconds=15)
+"""A gate that was not heard of for so long is taken to be without network."""
+FORGOTTEN_AFTER = timedelta(hours=20)
+
+_ZONES = """
+SELECT l.zone_id, z.site_id, z.number, z.name, l.max_inside, l.day, l.inside, coalesce((
+    SELECT sum(d.share) FROM gate_device d
+    JOIN entrance e ON e.tenant_id = d.tenant_id AND e.id = d.entrance_id
+    WHERE d.tenant_id = l.tenant_id AND e.zone_id = l.zone_id AND d.revoked_at IS NULL
+        AND d.share > 0 AND d.last_seen_at BETWEEN %(forgotten)s AND %(cut_off)s
+), 0)
+FROM zone_limit l
+JOIN zone z ON z.tenant_id = l.tenant_id AND z.id = l.zone_id
+WHERE l.tenant_id = %(tenant)s
+"""
+READ = f"{_ZONES} ORDER BY l.zone_id"
+LOCK = f"""
+{_ZONES} AND l.zone_id IN (
+    SELECT e.zone_id FROM entrance e
+    LEFT JOIN lane w ON w.tenant_id = e.tenant_id AND w.entrance_id = e.id
+    WHERE e.tenant_id = %(tenant)s AND (w.id = ANY(%(lanes)s) OR e.id = ANY(%(entrances)s))
+) ORDER BY l.zone_id FOR NO KEY UPDATE OF l
+"""  # noqa: S608 - our own text
+MOVE = """
+UPDATE zone_limit AS l SET day = m.day,
+    inside = greatest(0, CASE WHEN l.day = m.day THEN l.inside ELSE 0 END + m.persons)
+FROM unnest(%s::uuid[], %s::date[], %s::int[]) AS m(zone_id, day, persons)
+WHERE l.tenant_id = %s AND l.zone_id = m.zone_id AND l.day <= m.day
+"""
+INSIDE_TODAY = """
+SELECT coalesce(sum(CASE s.direction WHEN 'in' THEN s.persons ELSE -s.persons END), 0)
+FROM scan s
+JOIN entrance e ON e.tenant_id = s.tenant_id AND e.id = s.entrance_id
+WHERE s.tenant_id = %s AND s.site_id = %s AND s.day = %s AND e.zone_id = %s
+    AND s.undone_at IS NULL AND s.persons > 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRow:
+    """A zone with a maximum."""
+
+    zone_id: UUID
+    site_id: UUID
+    number: int
+    name: dict[str, str]
+    max_inside: int
+    day: date
+    inside: int
+    reserved: int
+    """What gates that are cut off may let in."""
+
+    def inside_on(self, day: date) -> int:
+        """How many are inside on a day."""
+        return self.inside if self.day == day else 0
+
+    def room_on(self, day: date) -> int:
+        """How many more the server may let in."""
+        return max(0, self.max_inside - self.inside_on(day) - self.reserved)
+
+
+def share_of(zone: ZoneRow, *, today: date, entrances: int) -> int:
+    """What is left of a zone, divided among the entrances that lead into it."""
+    left = max(0, zone.max_inside - zone.inside_on(today))
+    return left // max(1, entrances)
+
+
+def zones_statement(tenant_id: int) -> Statement:
+    """Read all zones with a maximum; rows make `zone_rows`."""
+    return Statement(READ, _times(tenant_id))
+
+
+def lock_statement(
+    tenant_id: int, *, lanes: Iterable[UUID] = (), entrances: Iterable[UUID] = ()
+) -> Statement:
+    """Lock the limits of the zones of these lanes or entrances, after the tickets."""
+    wanted = {"lanes": sorted(lanes), "entrances": sorted(entrances)}
+    return Statement(LOCK, _times(tenant_id) | wanted)
+
+
+def zone_rows(rows: Rows) -> dict[UUID, ZoneRow]:
+    """Zones with a maximum, by id."""
+    return {row[0]: ZoneRow(*row) for row in rows}
+
+
+def move_statement(tenant_id: int, moves: Mapping[tuple[UUID, date], int]) -> Statement:
+    """Let persons in or out, by zone and day; a day that is over changes nothing."""
+    rows = [(zone_id, day, persons) for (zone_id, day), persons in moves.items()]
+    return Statement(MOVE, (*columns(rows, 3), tenant_id))
+
+
+async def set_limit(session: Session, *, zone_id: UUID, max_inside: int | None) -> None:
+    """Set how many may be inside a zone at once; None is without limit.
+
+    Raises:
+        ZoneMissing, OutOfRange: naming the field.
+    """
+    site, timezone = await _site_of(session, zone_id)
+    if max_inside is not None and not 1 <= max_inside <= MOST_INSIDE:
+        raise OutOfRange(field="max_inside", low=1, high=MOST_INSIDE)
+    tenant = session.tenant_id
+    before = await session.scalar(
+        select(ZoneLimit.max_inside).where(
+            ZoneLimit.tenant_id == tenant, ZoneLimit.zone_id == zone_id
+        )
+    )
+    if max_inside is None:
+        await session.execute(
+            delete(ZoneLimit).where(ZoneLimit.tenant_id == tenant, ZoneLimit.zone_id == zone_id)
+        )
+    else:
+        day = clock.today(timezone)
+        # Whoever counts waits for the row; whoever came in before it existed is in the scans.
+        counted = await run(session, [Statement(INSIDE_TODAY, (tenant, site, day, zone_id))])
+        await session.execute(
+            insert(ZoneLimit)
+            .values(
+                tenant_id=tenant,
+                zone_id=zone_id,
+                max_inside=max_inside,
+                day=day,
+                inside=max(0, counted[0][0][0]),
+            )
+            .on_conflict_do_update(
+                index_elements=["tenant_id", "zone_id"], set_={"max_inside": max_inside}
+            )
+        )
+    await audit.record(
+        session,
+        action="admission.zone_limit_changed",
+        entity="zone",
+        entity_id=zone_id,
+        before={"max_inside": before},
+        after={"max_inside": max_inside},
+    )
+
+
+async def _site_of(session: Session, zone_id: UUID) -> tuple[UUID, str]:
+    rows = await run(
+        session,
+        [
+            Statement(
+                "SELECT s.id, s.timezone FROM zone z "
+                "JOIN site s ON s.tenant_id = z.tenant_id AND s.id = z.site_id "
+                "WHERE z.tenant_id = %s AND z.id = %s",
+                (session.tenant_id, zone_id),
+            )
+        ],
+    )
+    if not rows[0]:
+        raise ZoneMissing(field="zone_id")
+    site, timezone = rows[0][0]
+    return site, timezone
+
+
+def _times(tenant_id: int) -> dict[str, Any]:
+    now: datetime = clock.now()
+    return {
+        "tenant": tenant_id,
+        "forgotten": now - FORGOTTEN_AFTER,
+        "cut_off": now - CUT_OFF_AFTER,
+    }
