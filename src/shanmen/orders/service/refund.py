@@ -23,6 +23,7 @@ from shanmen.orders.service.locked import Changes, LockedOrder, lock_order
 from shanmen.payments import service as payments
 from shanmen.payments.providers.base import RefundState, RefundStatus
 from shanmen.sites.queries import site_timezone
+from shanmen.tickets import feed
 from shanmen.tickets import service as tickets
 
 
@@ -80,6 +81,7 @@ async def refund_tickets(
             *changes.statements(session.tenant_id),
             tickets.refund_statement(session.tenant_id, gone),
             tickets.set_active_statement(session.tenant_id, gone, active=False),
+            feed.add_statement(session.tenant_id, gone),
         ],
     )
     if quote.price_fen:
