@@ -20,9 +20,13 @@ from shanmen.db.base import Base
 from shanmen.db.session import Actor, Database, Unit
 from shanmen.insight import stock_audit
 from shanmen.inventory.jobs import extend_slots
+from shanmen.inventory.sales import install_teller
 from shanmen.kit.settings import Settings
 from shanmen.orders import jobs as orders
+from shanmen.orders.service.count import sold_in
 from shanmen.payments.registry import Providers
+
+install_teller(sold_in)
 
 
 def metadata() -> MetaData:

@@ -16,6 +16,7 @@ from shanmen.inventory.service.pools import create_pool, set_stock
 from shanmen.inventory.service.schedules import create_schedule
 from shanmen.inventory.stock import apply, lock
 from shanmen.kit import clock
+from tests.support.desk import Desk
 from tests.support.park import ZONE, Park
 
 
@@ -43,9 +44,7 @@ class Stand:
         return await self.unit(slots_between, pool_ids=[self.pool_id], first=day, last=day)
 
     async def take(self, slot_id: UUID, places: int, *, channel: str = "web") -> None:
-        await self.unit(
-            take, slot_id=slot_id, type_id=self.type_id, places=places, channel=channel
-        )
+        await self.unit(take, slot_id=slot_id, type_id=self.type_id, places=places, channel=channel)
 
 
 async def take(
@@ -76,3 +75,9 @@ async def stand(database: Database, park: Park) -> Stand:
         spec=ScheduleSpec(name="每天", slots=slots((8, 10), (10, 12))),
     )
     return Stand(unit, park.site_id, pool.id, schedule.id, kind.id, clock.today(ZONE))
+
+
+@pytest.fixture
+def desk(database: Database, park: Park) -> Desk:
+    """Places and pays orders in the test's park."""
+    return Desk(database, park)

@@ -164,3 +164,58 @@ def fitted(
         places = plan.places if possible == wanted else used + possible
         found.append(SharePlan(plan.channel, plan.kind, places, plan.releases_at))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPart:
+    """What a slot's places are to one channel; the channel of everybody else has no code."""
+
+    channel: str
+    kind: str
+    places: int
+    releases_at: datetime | None
+    released: bool
+    held: int
+    sold: int
+    reserved: int
+    """Places that only this channel may take; of everybody else the common stock."""
+    left: int
+    """Places that it may still take."""
+
+
+def parts(
+    shares: Mapping[str, ShareState], *, held: int, sold: int, left: int, now: datetime
+) -> list[ChannelPart]:
+    """A slot's places by channel, in order of their codes, and everybody else at the end.
+
+    What they hold, have sold and have reserved adds up to the capacity.
+    """
+    found = [
+        ChannelPart(
+            channel=code,
+            kind=share.kind,
+            places=share.places,
+            releases_at=share.releases_at,
+            released=released(share, now),
+            held=share.held,
+            sold=share.sold,
+            reserved=reserved(share, now),
+            left=max(left_for(code, left=left, shares=shares, now=now), 0),
+        )
+        for code, share in sorted(shares.items())
+    ]
+    common = max(common_left(left=left, shares=shares, now=now), 0)
+    found.append(
+        ChannelPart(
+            channel="",
+            kind="",
+            places=0,
+            releases_at=None,
+            released=False,
+            held=held - sum(share.held for share in shares.values()),
+            sold=sold - sum(share.sold for share in shares.values()),
+            reserved=common,
+            left=common,
+        )
+    )
+    return found

@@ -8,7 +8,7 @@ are asked for in the answer's own transaction.
 """
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from shanmen.catalog.queries import catalog_at, current_catalog
 from shanmen.catalog.rules import Catalog, TicketTypeInfo
 from shanmen.db.pipeline import Statement, array, run
 from shanmen.db.session import Session
+from shanmen.inventory.queries import SLOTS, states_of
 from shanmen.inventory.rules import DayOffer, SlotOffer, SlotState, day_offer, slot_offers
 from shanmen.kit import clock
 from shanmen.sites.queries import SiteContext
@@ -36,13 +37,9 @@ FROM slot s JOIN stock k ON k.tenant_id = s.tenant_id AND k.slot_id = s.id
 WHERE s.tenant_id = %s AND s.pool_id = ANY(%s::uuid[]) AND s.day = ANY(%s::date[])
 GROUP BY s.day
 """
-ROWS = """
-SELECT s.id, s.pool_id, s.day, s.starts, s.ends, s.starts_at, s.ends_at, s.status, s.note,
-       s.edited, k.scope, k.ref, k.capacity, k.held, k.sold
-FROM slot s JOIN stock k ON k.tenant_id = s.tenant_id AND k.slot_id = s.id
-WHERE s.tenant_id = %s AND s.pool_id = ANY(%s::uuid[]) AND s.day = ANY(%s::date[])
-ORDER BY s.pool_id, s.starts_at, k.scope
-"""
+ROWS = SLOTS.format(
+    tenant="%s", condition="s.pool_id = ANY(%s::uuid[]) AND s.day = ANY(%s::date[])"
+)
 
 Versions = tuple[int, int, Any]
 """Of the catalog, and count and sum of a day's rows; a day without slots has zeros."""
@@ -75,6 +72,7 @@ class DayBoard:
             price=self.catalog.price,
             today=clock.local(self.now, self.site.timezone).date(),
             now=self.now,
+            channel=channel,
         )
 
     def offer(self, channel: str, wanted: Collection[UUID] | None) -> DayOffer:
@@ -164,7 +162,7 @@ async def _work_out(
     params = (session.tenant_id, array(reading.pools), array(days))
     [rows] = await run(session, [Statement(ROWS, params)])
     slots: dict[date, list[SlotState]] = defaultdict(list)
-    for state in _states(rows):
+    for state in states_of(rows):
         slots[state.day].append(state)
     site, catalog, now = reading.site, reading.catalog, reading.now
     types = catalog.of_site(site.site_id)
@@ -182,36 +180,19 @@ def _pools(catalog: Catalog, site_id: UUID) -> list[UUID]:
 
 
 def _next_moment(
-    slots: Iterable[SlotState],
+    slots: Collection[SlotState],
     types: Collection[TicketTypeInfo],
     *,
     now: datetime,
     timezone: str,
 ) -> datetime:
-    """When the clock alone changes what is on sale: a slot's sale or time is over, or midnight."""
+    """When the clock alone changes what is on sale.
+
+    A slot's sale or time is over, a channel's share is released, or it is midnight.
+    """
     tomorrow = clock.local(now, timezone).date() + timedelta(days=1)
     before = {timedelta(minutes=t.sale_closes_minutes) for t in types} | {timedelta()}
     moments = [slot.ends_at - early for slot in slots for early in before]
+    moments += [s.releases_at for slot in slots for s in slot.shares.values() if s.releases_at]
     moments.append(clock.to_utc(tomorrow, time(), timezone))
     return min(moment for moment in moments if moment > now)
-
-
-def _states(rows: Sequence[tuple[Any, ...]]) -> list[SlotState]:
-    caps: dict[UUID, dict[str, tuple[int, int]]] = defaultdict(dict)
-    for row in rows:
-        scope, ref, capacity, held, sold = row[10:]
-        if scope == "type":
-            caps[row[0]][ref] = (capacity, capacity - held - sold)
-    found = []
-    for row in rows:
-        if row[10] != "slot":
-            continue
-        id_, pool_id, day, starts, ends, starts_at, ends_at, status, note, edited = row[:10]
-        capacity, held, sold = row[12:]
-        found.append(
-            SlotState(
-                id_, pool_id, day, starts, ends, starts_at, ends_at, status, note, capacity, held,
-                sold, caps.get(id_, {}), edited,
-            )
-        )  # fmt: skip
-    return found

@@ -31,6 +31,55 @@ class CapacityBelowSold(DomainError):
     status = 409
 
 
+class CapacityBelowReserved(DomainError):
+    """The new capacity has no room for what channels were promised; params: taken, reserved."""
+
+    code = "inventory.capacity_below_reserved"
+    status = 409
+
+
+class AllotmentTwice(DomainError):
+    """A channel can have one share of a pool; params: channel."""
+
+    code = "inventory.allotment_twice"
+    status = 422
+
+
+class AllotmentAmount(DomainError):
+    """A share is either a number of places or a percentage."""
+
+    code = "inventory.allotment_amount"
+    status = 422
+
+
+class AllotmentChannel(DomainError):
+    """A channel's code has other characters than a-z, 0-9, - and _; params: channel."""
+
+    code = "inventory.allotment_channel"
+    status = 422
+
+
+class AllotmentsAboveWhole(DomainError):
+    """All shares in percent are more than a hundred together; params: total."""
+
+    code = "inventory.allotments_above_whole"
+    status = 422
+
+
+class AllotmentsAboveCapacity(DomainError):
+    """All shares together are more than a slot has; params: total, capacity, starts."""
+
+    code = "inventory.allotments_above_capacity"
+    status = 422
+
+
+class AllotmentAboveLeft(DomainError):
+    """Too much of a slot is taken already for this share; params: most, starts."""
+
+    code = "inventory.allotment_above_left"
+    status = 409
+
+
 class BadSchedule(DomainError, abstract=True):
     """A schedule's slots cannot be meant like this."""
 
@@ -82,13 +131,6 @@ class ScheduleNameMissing(DomainError):
 
     code = "inventory.schedule_name_missing"
     status = 422
-
-
-class CapAfterSale(DomainError):
-    """A cap cannot be set where tickets were sold before anybody counted them by type."""
-
-    code = "inventory.cap_after_sale"
-    status = 409
 
 
 class CapWithoutDraw(DomainError):

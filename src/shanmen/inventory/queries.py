@@ -2,19 +2,20 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import select, text
 
 from shanmen.catalog.queries import current_catalog
 from shanmen.catalog.rules import Catalog, TicketTypeInfo
 from shanmen.db.session import Session
+from shanmen.inventory.allotments import AllotmentRule, ShareState
 from shanmen.inventory.errors import PoolNotFound, ScheduleNotFound, TooManyDays
-from shanmen.inventory.models import Pool, Schedule
+from shanmen.inventory.models import Allotment, Pool, Schedule
 from shanmen.inventory.rules import (
     DayOffer,
     SchedulePlan,
@@ -32,13 +33,19 @@ MOST_DAYS = 100
 
 SLOTS = """
 SELECT s.id, s.pool_id, s.day, s.starts, s.ends, s.starts_at, s.ends_at, s.status, s.note,
-       s.edited, k.scope, k.ref, k.capacity, k.held, k.sold
+       s.edited, s.own_allotments, k.scope, k.ref, k.capacity, k.held, k.sold, k.share, k.places,
+       k.releases_at
 FROM slot s JOIN stock k ON k.tenant_id = s.tenant_id AND k.slot_id = s.id
-WHERE s.tenant_id = :tenant AND {condition}
-ORDER BY s.pool_id, s.starts_at, k.scope
+WHERE s.tenant_id = {tenant} AND {condition}
+ORDER BY s.pool_id, s.starts_at, k.scope, k.ref
 """
-OF_DAYS = text(SLOTS.format(condition="s.pool_id = ANY(:pools) AND s.day BETWEEN :first AND :last"))
-BY_ID = text(SLOTS.format(condition="s.id = ANY(:ids)"))
+"""What `states_of` reads; whoever uses it names the tenant and says which slots."""
+OF_DAYS = text(
+    SLOTS.format(
+        tenant=":tenant", condition="s.pool_id = ANY(:pools) AND s.day BETWEEN :first AND :last"
+    )
+)
+BY_ID = text(SLOTS.format(tenant=":tenant", condition="s.id = ANY(:ids)"))
 
 
 async def slots_between(
@@ -49,13 +56,13 @@ async def slots_between(
         OF_DAYS,
         {"tenant": session.tenant_id, "pools": list(pool_ids), "first": first, "last": last},
     )
-    return _states(result.all())
+    return states_of(result.all())
 
 
 async def slots_by_id(session: Session, *, ids: Iterable[UUID]) -> dict[UUID, SlotState]:
     """The slots with these ids; unknown ones are missing."""
     result = await session.execute(BY_ID, {"tenant": session.tenant_id, "ids": list(ids)})
-    return {state.id: state for state in _states(result.all())}
+    return {state.id: state for state in states_of(result.all())}
 
 
 async def day_slots(
@@ -69,7 +76,8 @@ async def day_slots(
 ) -> list[SlotOffer]:
     """The slots of one day with what each of these ticket types finds there.
 
-    With `channel`, types that it does not sell are left out. The figures are of one statement, so
+    With `channel`, types that it does not sell are left out, and what is left is what is left to
+    it. The figures are of one statement, so
     they fit together; they are true at that moment and binding only for whoever holds a place.
     """
     days = await _offers(
@@ -135,7 +143,7 @@ async def _offers(
     today = clock.local(now, zone).date()
     pool_ids = {draw.pool_id for t in types for draw in t.draws}
     slots = await slots_between(session, pool_ids=pool_ids, first=first, last=last)
-    offers = slot_offers(types, slots, price=catalog.price, today=today, now=now)
+    offers = slot_offers(types, slots, price=catalog.price, today=today, now=now, channel=channel)
     return _Offers(catalog, types, today, offers)
 
 
@@ -294,28 +302,48 @@ def by_day(states: Iterable[SlotState]) -> dict[date, list[SlotState]]:
     return days
 
 
-def _states(rows: Sequence[Row[Any]]) -> list[SlotState]:
+def states_of(rows: Sequence[Sequence[Any]]) -> list[SlotState]:
+    """Slots from rows of `SLOTS`."""
     caps: dict[UUID, dict[str, tuple[int, int]]] = defaultdict(dict)
+    shares: dict[UUID, dict[str, ShareState]] = defaultdict(dict)
     for row in rows:
-        if row.scope == "type":
-            caps[row.id][row.ref] = (row.capacity, row.capacity - row.held - row.sold)
-    return [
-        SlotState(
-            id=row.id,
-            pool_id=row.pool_id,
-            day=row.day,
-            starts=row.starts,
-            ends=row.ends,
-            starts_at=row.starts_at,
-            ends_at=row.ends_at,
-            status=row.status,
-            note=row.note,
-            capacity=row.capacity,
-            held=row.held,
-            sold=row.sold,
-            caps=caps.get(row.id, {}),
-            edited=row.edited,
+        scope, ref, capacity, held, sold, kind, places, releases_at = row[11:]
+        if scope == "type":
+            caps[row[0]][ref] = (capacity, capacity - held - sold)
+        elif scope == "channel":
+            shares[row[0]][ref] = ShareState(kind, places, releases_at, held, sold)
+    found = []
+    for row in rows:
+        if row[11] != "slot":
+            continue
+        id_, pool_id, day, starts, ends, starts_at, ends_at, status, note, edited, own = row[:11]
+        capacity, held, sold = row[13:16]
+        found.append(
+            SlotState(
+                id_, pool_id, day, starts, ends, starts_at, ends_at, status, note, capacity, held,
+                sold, caps.get(id_, {}), edited, shares.get(id_, {}), own,
+            )
+        )  # fmt: skip
+    return found
+
+
+async def divisions(
+    session: Session, *, pool_ids: Collection[UUID]
+) -> dict[UUID, list[AllotmentRule]]:
+    """The shares of channels in pools, in their order; pools without any are missing."""
+    rows = await session.execute(
+        select(
+            Allotment.pool_id,
+            Allotment.channel,
+            Allotment.kind,
+            Allotment.places,
+            Allotment.percent,
+            Allotment.release_minutes,
         )
-        for row in rows
-        if row.scope == "slot"
-    ]
+        .where(Allotment.tenant_id == session.tenant_id, Allotment.pool_id.in_(pool_ids))
+        .order_by(Allotment.position, Allotment.channel)
+    )
+    found: dict[UUID, list[AllotmentRule]] = defaultdict(list)
+    for row in rows:
+        found[row[0]].append(AllotmentRule(*row[1:]))
+    return dict(found)

@@ -1,12 +1,13 @@
 """Schedules to slots, and what a slot may be called by the number left: pure decisions."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from shanmen.catalog.rules import EVERY_WEEKDAY, TicketTypeInfo, matches_day
+from shanmen.inventory.allotments import ShareKind, ShareState, left_for, released
 from shanmen.kit.days import DayKind
 
 NEARLY_FULL_SHARE = 0.2
@@ -75,10 +76,7 @@ def problem_with(slots: Iterable[SlotPlan]) -> tuple[int, str] | None:
 
 
 NO_CAP = 1_000_000_000
-"""The capacity of a type's counter whose cap was taken away: it counts on and binds nobody.
-
-Such a counter stays, because orders name the counters that they have drawn on.
-"""
+"""More than any capacity: the counter of a channel's share counts and binds nobody by itself."""
 
 
 class Availability(StrEnum):
@@ -113,6 +111,10 @@ class SlotState:
     """By ticket type id: (the cap, places left of it)."""
     edited: bool = False
     """Set by hand: closed by somebody, not by a schedule that left it out."""
+    shares: Mapping[str, ShareState] = field(default_factory=dict)
+    """By channel: its share of the places; channels without one draw on what is common."""
+    own_allotments: bool = False
+    """Divided by hand: not as the rest of the pool."""
 
     @property
     def taken(self) -> int:
@@ -123,6 +125,24 @@ class SlotState:
     def left(self) -> int:
         """Places left in the slot as a whole."""
         return self.capacity - self.held - self.sold
+
+    def seen_by(self, channel: str, now: datetime) -> "SlotState":
+        """The same slot as one channel sees it: with its own places alone.
+
+        A channel with a fixed share sees the share; any other the common stock, what is reserved
+        for itself, and what it has taken of both.
+        """
+        if not self.shares or not channel:
+            return self
+        left = max(left_for(channel, left=self.left, shares=self.shares, now=now), 0)
+        own = self.shares.get(channel)
+        if own is not None and own.kind == ShareKind.FIXED and not released(own, now):
+            held, sold = own.held, own.sold
+        else:
+            others = [share for code, share in self.shares.items() if code != channel]
+            held = self.held - sum(share.held for share in others)
+            sold = self.sold - sum(share.sold for share in others)
+        return replace(self, capacity=held + sold + left, held=held, sold=sold, shares={})
 
     def left_for(self, ticket_type_id: UUID) -> int:
         """Places left for one ticket type, its own cap included."""
@@ -297,12 +317,16 @@ def slot_offers(
     price: Callable[[TicketTypeInfo, date], int | None],
     today: date,
     now: datetime,
+    channel: str = "",
 ) -> list[SlotOffer]:
     """All slots in which one of these types begins its visit, in order of time.
+
+    With `channel` they are as it sees them.
 
     A slot that a schedule has dropped is left out; one that somebody closed is shown as closed.
     """
     by_day: dict[date, list[SlotState]] = {}
+    slots = [slot.seen_by(channel, now) for slot in slots]
     for slot in slots:
         by_day.setdefault(slot.day, []).append(slot)
     offers = []

@@ -11,7 +11,7 @@ from msgspec import Meta
 from shanmen.catalog.rules import EVERY_WEEKDAY
 from shanmen.catalog.schemas import LocalText, Priority, Weekdays, season_problems
 from shanmen.inventory import errors
-from shanmen.inventory.rules import NO_CAP, SchedulePlan, SlotPlan, SlotState, problem_with
+from shanmen.inventory.rules import SchedulePlan, SlotPlan, SlotState, problem_with
 from shanmen.kit.errors import DomainError
 
 MOST_SLOTS_A_DAY = 200
@@ -188,8 +188,9 @@ class SlotChangesOut(msgspec.Struct, frozen=True, kw_only=True):
     closed: int
     kept_sold: Annotated[int, Meta(description="Left as they were: tickets were sold.")]
     kept_edited: Annotated[int, Meta(description="Left as they were: set by hand.")]
-    caps_waiting: Annotated[
-        int, Meta(description="Open slots that take no new cap, because they have sales.")
+    divided: Annotated[int, Meta(description="Slots whose caps or shares of channels changed.")]
+    short: Annotated[
+        int, Meta(description="Slots too full already for all the shares of channels.")
     ]
 
 
@@ -233,7 +234,6 @@ class StockOut(msgspec.Struct, frozen=True, kw_only=True):
         caps = [
             CapOut(product_id=UUID(key), capacity=cap, left=left)
             for key, (cap, left) in sorted(slot.caps.items())
-            if cap < NO_CAP
         ]
         names = set(cls.__struct_fields__) - {"caps", "starts", "ends"}
         return cls(

@@ -11,9 +11,10 @@ from sqlalchemy import text
 from shanmen.catalog import service as catalog
 from shanmen.catalog.schemas import LocalText, SpecialDaySpec, TicketTypeSpec
 from shanmen.db.session import Session
+from shanmen.insight.stock_audit import differences
 from shanmen.inventory import errors
 from shanmen.inventory.jobs import extend_slots
-from shanmen.inventory.queries import slots_between
+from shanmen.inventory.queries import slots_between, slots_by_id
 from shanmen.inventory.schemas import DrawSpec, ScheduleSpec
 from shanmen.inventory.service.calendar import remove_special_days, set_special_days
 from shanmen.inventory.service.materialize import materialize
@@ -27,7 +28,9 @@ from shanmen.inventory.service.schedules import (
 from shanmen.inventory.service.slots import edit_slot
 from shanmen.kit import clock
 from shanmen.kit.days import DayKind, day_kind
+from shanmen.orders.service.lapse import cancel_order
 from tests.inventory.conftest import Stand, slots
+from tests.support.desk import Desk
 
 
 async def count(session: Session, table: str) -> int:
@@ -184,23 +187,36 @@ async def test_a_cap_of_a_new_type_holds_also_where_others_have_sold(stand: Stan
         spec=TicketTypeSpec(name=LocalText(zh="儿童船票"), days_ahead=20),
     )
     draws = [DrawSpec(pool_id=stand.pool_id, cap=30)]
-    _, changes = await stand.unit(set_stock, ticket_type_id=child.id, draws=draws)
-    assert changes.caps_waiting == 0
+    await stand.unit(set_stock, ticket_type_id=child.id, draws=draws)
     first, second = await stand.day()
     assert first.caps == {str(child.id): (30, 30)}
     assert (first.left_for(child.id), second.left_for(child.id)) == (30, 30)
     assert first.left_for(stand.type_id) == 40
 
 
-async def test_a_cap_begins_where_nothing_was_sold_and_says_so(stand: Stand):
-    first, second = await stand.day()
-    await stand.take(first.id, 60)
+async def test_a_cap_counts_what_was_sold_before_it_began(stand: Stand, desk: Desk):
+    park = desk.park
+    await desk.pay(await desk.place(park.order(park.ticket(), park.ticket("family"))))
+    lapsed = await desk.place(park.order(park.ticket()))
+    await desk.unit(cancel_order, order_id=lapsed.id)
+    await desk.place(park.order(park.ticket("family")))
+    draws = [DrawSpec(pool_id=park.gate_pool, quantity=3, cap=8)]
+    _, changes = await stand.unit(set_stock, ticket_type_id=park.types["family"], draws=draws)
+    assert changes.divided == 3
+    states = await stand.unit(slots_by_id, ids=park.slots)
+    assert [states[slot].left_for(park.types["family"]) for slot in park.slots] == [2, 8, 8]
+    assert await desk.unit(differences) == []
+    # A cap below what was sold is as high as that.
+    draws = [DrawSpec(pool_id=park.gate_pool, quantity=3, cap=3)]
+    await stand.unit(set_stock, ticket_type_id=park.types["family"], draws=draws)
+    states = await stand.unit(slots_by_id, ids=park.slots)
+    assert states[park.slots[0]].caps[str(park.types["family"])] == (6, 0)
+    assert await desk.unit(differences) == []
+
+
+async def test_slots_that_are_made_later_have_the_cap_too(stand: Stand):
     draws = [DrawSpec(pool_id=stand.pool_id, cap=50)]
-    _, changes = await stand.unit(set_stock, ticket_type_id=stand.type_id, draws=draws)
-    assert changes.caps_waiting == 1
-    first, second = await stand.day()
-    assert (first.left_for(stand.type_id), second.left_for(stand.type_id)) == (40, 50)
-    # Slots that are made later have it too.
+    await stand.unit(set_stock, ticket_type_id=stand.type_id, draws=draws)
     day = stand.today + timedelta(days=60)
     await stand.unit(materialize, pool_id=stand.pool_id, first=day, last=day)
     assert [s.left_for(stand.type_id) for s in await stand.day(day)] == [50, 50]

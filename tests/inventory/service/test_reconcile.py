@@ -1,5 +1,6 @@
 """Schedules against slots that exist: what may change and what must not."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 
 from shanmen.inventory.rules import NO_CAP, SlotPlan
 from shanmen.inventory.service.reconcile import (
-    CapState,
+    CounterPlan,
+    CounterState,
     ExistingSlot,
-    cap_capacity,
     reconcile,
 )
 
@@ -27,12 +28,14 @@ def existing(start: int, end: int, *, capacity: int = 100, taken: int = 0, **mor
         "day": DAY,
         "starts": time(start),
         "ends": time(end),
+        "starts_at": datetime.combine(DAY, time(start), UTC),
         "ends_at": datetime.combine(DAY, time(end), UTC),
         "status": "open",
         "edited": False,
+        "own_allotments": False,
         "capacity": capacity,
         "taken": taken,
-        "caps": {},
+        "counters": {},
     } | more
     return ExistingSlot(**values)
 
@@ -161,9 +164,18 @@ def test_days_that_were_not_asked_about_stay():
     assert compare([], [other]).update == ()
 
 
-def test_a_counter_begins_only_where_nothing_is_taken():
-    assert cap_capacity(50, None, slot_taken=0) == 50
-    assert cap_capacity(50, None, slot_taken=1) is None
-    assert cap_capacity(None, None, slot_taken=0) is None
-    assert cap_capacity(50, CapState(uuid4(), 80, 60), slot_taken=60) == 60
-    assert cap_capacity(None, CapState(uuid4(), 80, 60), slot_taken=60) == NO_CAP
+def share(places: int, *, taken: int = 0, releases_at: datetime | None = None) -> CounterState:
+    return CounterState(uuid4(), CounterPlan(NO_CAP, "fixed", places, releases_at), taken)
+
+
+def test_capacity_never_falls_below_what_was_reserved_by_hand():
+    counters = {("channel", "ota"): share(30, taken=10), ("channel", "web"): share(5, taken=9)}
+    slot = existing(8, 10, taken=25, own_allotments=True, counters=counters)
+    [update] = compare([plan(8, 10, 20)], [slot]).update
+    assert update.capacity == 25 + 20
+    # The pool's division follows the capacity; a share that is released reserves nothing.
+    [update] = compare([plan(8, 10, 20)], [replace(slot, own_allotments=False)]).update
+    assert update.capacity == 25
+    counters["channel", "ota"] = share(30, taken=10, releases_at=NOW)
+    [update] = compare([plan(8, 10, 20)], [replace(slot, counters=counters)]).update
+    assert update.capacity == 25

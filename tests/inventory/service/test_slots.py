@@ -11,12 +11,14 @@ from sqlalchemy import text
 
 from shanmen.catalog.schemas import LocalText
 from shanmen.db.session import Database, Session
+from shanmen.insight.stock_audit import differences
 from shanmen.inventory import errors
 from shanmen.inventory.schemas import DrawSpec, PoolSpec
 from shanmen.inventory.service.pools import create_pool, delete_pool, edit_pool, set_stock
 from shanmen.inventory.service.slots import edit_day, edit_slot, follow_schedule
 from shanmen.kit import clock
 from tests.inventory.conftest import Stand, take
+from tests.support.desk import Desk
 from tests.support.park import Park, make_park
 
 
@@ -165,7 +167,7 @@ async def test_what_cannot_be_changed_is_said(stand: Stand, database: Database, 
 
 
 async def test_a_cap_in_one_slot(stand: Stand):
-    first, second = await stand.day()
+    first, _ = await stand.day()
     capped = await stand.unit(edit_slot, slot_id=first.id, caps={stand.type_id: 20})
     assert capped.left_for(stand.type_id) == 20
     await stand.take(first.id, 15)
@@ -174,9 +176,19 @@ async def test_a_cap_in_one_slot(stand: Stand):
     assert refused.value.field == f"caps.{stand.type_id}"
     free = await stand.unit(edit_slot, slot_id=first.id, caps={stand.type_id: None})
     assert free.left_for(stand.type_id) == 85
-    await stand.take(second.id, 1)
-    with pytest.raises(errors.CapAfterSale):
-        await stand.unit(edit_slot, slot_id=second.id, caps={stand.type_id: 20})
+    assert free.caps == {}
+
+
+async def test_a_cap_in_a_slot_that_was_sold(desk: Desk):
+    park = desk.park
+    family = park.types["family"]
+    await desk.place(park.order(park.ticket("family"), park.ticket()))
+    with pytest.raises(errors.CapacityBelowSold) as refused:
+        await desk.unit(edit_slot, slot_id=park.slots[0], caps={family: 2})
+    assert (refused.value.field, refused.value.params["taken"]) == (f"caps.{family}", 3)
+    capped = await desk.unit(edit_slot, slot_id=park.slots[0], caps={family: 5})
+    assert capped.caps == {str(family): (5, 2)}
+    assert await desk.unit(differences) == []
 
 
 async def test_pools_are_made_renamed_and_removed_while_unused(stand: Stand, park: Park):

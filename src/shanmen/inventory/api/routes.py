@@ -1,5 +1,5 @@
 """All API routes of this module."""
 
-from shanmen.inventory.api import pools, slots, visit
+from shanmen.inventory.api import allotments, pools, slots, visit
 
-routes = [*visit.routes, *pools.routes, *slots.routes]
+routes = [*visit.routes, *pools.routes, *slots.routes, *allotments.routes]

@@ -64,7 +64,7 @@ async def list_stock(
         errors.NothingToChange,
         errors.CapacityBelowSold,
         errors.CapacityOutOfRange,
-        errors.CapAfterSale,
+        errors.CapacityBelowReserved,
         errors.CapWithoutDraw,
     ),
 )

@@ -49,7 +49,13 @@ async def days_at(
     """The days of the site at an address."""
     site_id, types = await _asked(session, slug, product, channel)
     return await queries.month_availability(
-        session, site_id=site_id, ticket_type_ids=types, first=first, last=last, now=clock.now()
+        session,
+        site_id=site_id,
+        ticket_type_ids=types,
+        first=first,
+        last=last,
+        now=clock.now(),
+        channel=channel,
     )
 
 
@@ -59,7 +65,12 @@ async def slots_at(
     """The slots of a day of the site at an address."""
     site_id, types = await _asked(session, slug, product, channel)
     return await queries.day_slots(
-        session, site_id=site_id, ticket_type_ids=types, day=day, now=clock.now()
+        session,
+        site_id=site_id,
+        ticket_type_ids=types,
+        day=day,
+        now=clock.now(),
+        channel=channel,
     )
 
 

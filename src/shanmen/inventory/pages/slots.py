@@ -27,7 +27,7 @@ from shanmen.inventory.pages.common import (
     previous_month,
 )
 from shanmen.inventory.queries import PoolDay, PoolView
-from shanmen.inventory.rules import NEARLY_FULL_SHARE, NO_CAP, SlotState
+from shanmen.inventory.rules import NEARLY_FULL_SHARE, SlotState
 from shanmen.inventory.service.slots import edit_day, edit_slot, follow_schedule
 from shanmen.kit import clock
 from shanmen.kit.days import DayKind, holiday_name
@@ -188,7 +188,7 @@ class DayForm(msgspec.Struct, kw_only=True):
 def cap_of(slot: SlotState, info: TicketTypeInfo) -> int | None:
     """A ticket type's cap in a slot, None without one."""
     cap = slot.caps.get(str(info.id))
-    return None if cap is None or cap[0] >= NO_CAP else cap[0]
+    return None if cap is None else cap[0]
 
 
 async def _show(

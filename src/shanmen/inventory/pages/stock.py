@@ -124,17 +124,13 @@ async def save_stock(
         problems = draw_problems(wish.specs())
         form = with_errors(form, *problems)
         if not problems:
-            _, changes = await unit(
+            await unit(
                 set_stock,
                 ticket_type_id=product_id,
                 draws=wish.specs(),
                 seen=wish.seen or None,
             )
             url = f"/console/products/{product_id}/{'stock' if found.info.prices else 'prices'}"
-            if changes.caps_waiting:
-                waiting = {"n": changes.caps_waiting}
-                flash = "inventory.stock.caps_waiting"
-                return redirect(request, url, flash=flash, level="warn", params=waiting)
             return redirect(request, url, flash="web.saved")
     except DomainError as error:
         form, status = with_errors(form, error), error.status

@@ -1,7 +1,7 @@
 """Making slots and their counters from schedules, set-wise: a year of them in one go.
 
 The pools' rows are locked first, so that two runs do not make the same slots; then only the
-counters of the slots that have to change, sorted by id, as everywhere. What was read before the
+slots that have to change, sorted by id, as everywhere. What was read before the
 lock is read again after it, so a sale that came between is never overlooked.
 """
 
@@ -13,21 +13,27 @@ from sqlalchemy import text
 
 from shanmen.catalog.queries import current_catalog
 from shanmen.db.session import Session
+from shanmen.inventory.allotments import fitted
 from shanmen.inventory.rules import SchedulePlan
+from shanmen.inventory.service.counters import (
+    TYPE,
+    NewCounter,
+    add_counters,
+    bring_counters,
+    differs,
+    share_counters,
+)
 from shanmen.inventory.service.planning import (
-    CapChange,
     PoolPlan,
     SlotChanges,
-    cap_changes,
     compare,
     existing_slots,
     horizon,
     pool_plans,
     span,
     summary,
-    waiting,
 )
-from shanmen.inventory.service.reconcile import NewSlot, SlotUpdate
+from shanmen.inventory.service.reconcile import CounterPlan, NewSlot, SlotUpdate
 from shanmen.kit import clock, ids
 
 LOCK_POOLS = text(
@@ -35,7 +41,7 @@ LOCK_POOLS = text(
     "ORDER BY id FOR NO KEY UPDATE"
 )
 LOCK_STOCK = text(
-    "SELECT id FROM stock WHERE tenant_id = :tenant AND slot_id = ANY(:slots) "
+    "SELECT id FROM stock WHERE tenant_id = :tenant AND id = ANY(:slots) "
     "ORDER BY id FOR NO KEY UPDATE"
 )
 ADD_SLOTS = text("""
@@ -43,11 +49,6 @@ INSERT INTO slot (tenant_id, id, pool_id, day, starts, ends, starts_at, ends_at)
 SELECT :tenant, * FROM unnest(CAST(:ids AS uuid[]), CAST(:pools AS uuid[]), CAST(:days AS date[]),
   CAST(:starts AS time[]), CAST(:ends AS time[]), CAST(:starts_at AS timestamptz[]),
   CAST(:ends_at AS timestamptz[]))
-""")
-ADD_STOCK = text("""
-INSERT INTO stock (tenant_id, id, slot_id, scope, ref, capacity)
-SELECT :tenant, * FROM unnest(CAST(:ids AS uuid[]), CAST(:slots AS uuid[]), CAST(:scopes AS text[]),
-  CAST(:refs AS text[]), CAST(:capacities AS int[]))
 """)
 SET_SLOTS = text("""
 UPDATE slot SET ends = n.ends, ends_at = n.ends_at, status = n.status
@@ -81,33 +82,38 @@ async def materialize_pools(
     first: date,
     last: date,
     days: Collection[date] | None = None,
-    uncounted: Collection[UUID] = (),
 ) -> SlotChanges:
-    """The same for several pools, in one order of locks.
-
-    With `days`, only those of the span. `uncounted` are ticket types of which nothing was ever
-    sold, so that a new cap of theirs needs no empty slot to begin in.
-    """
+    """The same for several pools, in one order of locks; with `days`, only those of the span."""
     wanted = span(first, last) if days is None else sorted(set(days))
     if not wanted or not pool_ids:
         return SlotChanges()
+    now = clock.now()
     await session.execute(LOCK_POOLS, {"tenant": session.tenant_id, "pools": list(pool_ids)})
     pools = await pool_plans(session, pool_ids=pool_ids)
     catalog = await current_catalog(session)
-    types = {str(key) for key in uncounted}
     slots = await existing_slots(session, pool_ids=pool_ids, first=wanted[0], last=wanted[-1])
     touched = {update.slot.id for update in compare(pools, catalog, wanted, slots).update}
-    touched |= {change.slot.id for change in cap_changes(pools, slots, types)}
+    touched |= {slot.id for slot in slots if differs(pools[slot.pool_id], slot, now)}
     if touched:
-        params = {"tenant": session.tenant_id, "slots": sorted(touched)}
-        await session.execute(LOCK_STOCK, params)
+        await lock_slots(session, touched)
         slots = await existing_slots(session, pool_ids=pool_ids, first=wanted[0], last=wanted[-1])
     plan = compare(pools, catalog, wanted, slots)
+    updates = [u for u in plan.update if u.slot.id in touched]
+    divided, short = await bring_counters(
+        session,
+        pools,
+        [slot for slot in slots if slot.id in touched],
+        capacities={u.slot.id: u.capacity for u in updates},
+        now=now,
+    )
     await _create(session, pools, plan.create)
-    await _update(session, pools, [u for u in plan.update if u.slot.id in touched])
-    changes = cap_changes(pools, slots, types)
-    await _set_caps(session, [change for change in changes if change.slot.id in touched])
-    return summary(plan, waiting(pools, slots, types))
+    await _update(session, pools, updates)
+    return summary(plan, divided=divided, short=short)
+
+
+async def lock_slots(session: Session, slot_ids: Collection[UUID]) -> None:
+    """Lock slots with all their counters; whoever read them before reads them again."""
+    await session.execute(LOCK_STOCK, {"tenant": session.tenant_id, "slots": sorted(slot_ids)})
 
 
 async def preview(
@@ -120,12 +126,10 @@ async def preview(
     today = clock.today(pools[pool_id].timezone)
     days = span(today, last or horizon(catalog, pool_id, today))
     before = await existing_slots(session, pool_ids=[pool_id], first=days[0], last=days[-1])
-    return summary(compare(pools, catalog, days, before), 0)
+    return summary(compare(pools, catalog, days, before))
 
 
-async def refresh(
-    session: Session, *, pool_ids: Collection[UUID], uncounted: Collection[UUID] = ()
-) -> SlotChanges:
+async def refresh(session: Session, *, pool_ids: Collection[UUID]) -> SlotChanges:
     """Bring pools in line from today to as far ahead as tickets are sold."""
     if not pool_ids:
         return SlotChanges()
@@ -133,9 +137,7 @@ async def refresh(
     catalog = await current_catalog(session)
     today = min(clock.today(pool.timezone) for pool in pools.values())
     last = max(horizon(catalog, pool_id, today) for pool_id in pools)
-    return await materialize_pools(
-        session, pool_ids=pool_ids, first=today, last=last, uncounted=uncounted
-    )
+    return await materialize_pools(session, pool_ids=pool_ids, first=today, last=last)
 
 
 async def _create(
@@ -157,31 +159,17 @@ async def _create(
             "ends_at": [clock.to_utc(n.day, n.plan.ends, p.timezone) for _, n, p in slots],
         },
     )
-    whole = [(id_, id_, "slot", "", new.plan.capacity) for id_, new, _ in slots]
-    capped = [
-        (ids.new_id(), id_, "type", ref, capacity)
-        for id_, _, pool in slots
-        for ref, capacity in pool.caps.items()
-    ]
-    await add_stock(session, [*whole, *capped])
-
-
-async def add_stock(session: Session, rows: Sequence[tuple[UUID, UUID, str, str, int]]) -> None:
-    """New counters: (id, slot, scope, ref, capacity)."""
-    if not rows:
-        return
-    keys, slots, scopes, refs, capacities = zip(*rows, strict=True)
-    await session.execute(
-        ADD_STOCK,
-        {
-            "tenant": session.tenant_id,
-            "ids": list(keys),
-            "slots": list(slots),
-            "scopes": list(scopes),
-            "refs": list(refs),
-            "capacities": list(capacities),
-        },
-    )
+    counters: list[NewCounter] = []
+    for id_, new, pool in slots:
+        capacity = new.plan.capacity
+        starts_at = clock.to_utc(new.day, new.plan.starts, pool.timezone)
+        shares = [rule.plan(capacity=capacity, starts_at=starts_at) for rule in pool.division]
+        fitting = fitted(shares, left=capacity, taken={}, now=clock.now())
+        plans = {(TYPE, ref): CounterPlan(cap) for ref, cap in pool.caps.items()}
+        plans |= share_counters(fitting)
+        counters.append(NewCounter(id_, ("slot", ""), CounterPlan(capacity), id=id_))
+        counters += [NewCounter(id_, key, plan) for key, plan in plans.items()]
+    await add_counters(session, counters)
 
 
 async def set_capacities(session: Session, capacities: Mapping[UUID, int]) -> None:
@@ -211,18 +199,4 @@ async def _update(
     )
     await set_capacities(
         session, {u.slot.id: u.capacity for u in updates if u.capacity != u.slot.capacity}
-    )
-
-
-async def _set_caps(session: Session, changes: Sequence[CapChange]) -> None:
-    await set_capacities(
-        session, {c.stock_id: c.capacity for c in changes if c.stock_id is not None}
-    )
-    await add_stock(
-        session,
-        [
-            (ids.new_id(), c.slot.id, "type", c.ref, c.capacity)
-            for c in changes
-            if c.stock_id is None
-        ],
     )

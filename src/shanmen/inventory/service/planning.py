@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -12,16 +12,18 @@ from shanmen.catalog.queries import day_kind_of
 from shanmen.catalog.rules import Catalog
 from shanmen.db.session import Session
 from shanmen.inventory import errors
+from shanmen.inventory.allotments import AllotmentRule
 from shanmen.inventory.models import Pool, Schedule, TypeCap
-from shanmen.inventory.queries import schedule_view
+from shanmen.inventory.queries import divisions, schedule_view
 from shanmen.inventory.rules import SchedulePlan, slots_on
 from shanmen.inventory.service.reconcile import (
-    CapState,
+    CounterKey,
+    CounterPlan,
+    CounterState,
     ExistingSlot,
     NewSlot,
     Reconciliation,
     SlotUpdate,
-    cap_capacity,
     reconcile,
 )
 from shanmen.kit import clock
@@ -34,8 +36,9 @@ DAYS_WITHOUT_TYPES = 30
 MOST_DAYS = 800
 
 EXISTING = text("""
-SELECT s.id, s.pool_id, s.day, s.starts, s.ends, s.ends_at, s.status, s.edited,
-       k.id AS stock_id, k.scope, k.ref, k.capacity, k.held + k.sold AS taken
+SELECT s.id, s.pool_id, s.day, s.starts, s.ends, s.starts_at, s.ends_at, s.status, s.edited,
+       s.own_allotments, k.id AS stock_id, k.scope, k.ref, k.capacity, k.held + k.sold AS taken,
+       k.share, k.places, k.releases_at
 FROM slot s JOIN stock k ON k.tenant_id = s.tenant_id AND k.slot_id = s.id
 WHERE s.tenant_id = :tenant AND s.pool_id = ANY(:pools) AND s.day BETWEEN :first AND :last
 """)
@@ -54,15 +57,17 @@ class SlotChanges:
     """As they were, or nearly: tickets were sold."""
     kept_edited: tuple[ExistingSlot, ...] = ()
     """As somebody set them by hand."""
-    caps_waiting: int = 0
-    """Open slots that have sales already and so take no new cap of a ticket type."""
+    divided: int = 0
+    """Slots whose shares of channels, or caps of ticket types, changed."""
+    short: int = 0
+    """Slots too full already for all the shares that channels have in the pool."""
     examples: tuple[NewSlot | SlotUpdate, ...] = ()
     """The first of what changes, for a preview."""
 
     @property
     def nothing(self) -> bool:
         """True when everything was as planned."""
-        return not (self.created or self.updated)
+        return not (self.created or self.updated or self.divided)
 
     def counts(self) -> dict[str, int]:
         """The figures, for the audit log."""
@@ -73,8 +78,15 @@ class SlotChanges:
             "closed": self.closed,
             "kept_sold": len(self.kept_sold),
             "kept_edited": len(self.kept_edited),
-            "caps_waiting": self.caps_waiting,
+            "divided": self.divided,
+            "short": self.short,
         }
+
+
+def added(one: SlotChanges, other: SlotChanges) -> SlotChanges:
+    """The changes of two spans of days together."""
+    values = {f.name: getattr(one, f.name) + getattr(other, f.name) for f in fields(SlotChanges)}
+    return SlotChanges(**values | {"examples": values["examples"][:MOST_EXAMPLES]})
 
 
 @dataclass(slots=True)
@@ -86,6 +98,7 @@ class PoolPlan:
     timezone: str
     schedules: list[SchedulePlan] = field(default_factory=list)
     caps: dict[str, int] = field(default_factory=dict)
+    division: list[AllotmentRule] = field(default_factory=list)
 
 
 def horizon(catalog: Catalog, pool_id: UUID, today: date) -> date:
@@ -105,7 +118,7 @@ def span(first: date, last: date) -> list[date]:
 
 
 async def pool_plans(session: Session, *, pool_ids: Collection[UUID]) -> dict[UUID, PoolPlan]:
-    """Pools with their schedules and caps; raises PoolNotFound."""
+    """Pools with their schedules, caps and divisions; raises PoolNotFound."""
     tenant = session.tenant_id
     zones = {site.site_id: site.timezone for site in await sites.site_contexts(session)}
     rows = await session.execute(
@@ -129,6 +142,8 @@ async def pool_plans(session: Session, *, pool_ids: Collection[UUID]) -> dict[UU
     )
     for pool_id, ticket_type_id, capacity in caps:
         pools[pool_id].caps[str(ticket_type_id)] = capacity
+    for pool_id, rules in (await divisions(session, pool_ids=pool_ids)).items():
+        pools[pool_id].division = rules
     return pools
 
 
@@ -141,10 +156,11 @@ async def existing_slots(
         {"tenant": session.tenant_id, "pools": list(pool_ids), "first": first, "last": last},
     )
     rows = result.all()
-    caps: dict[UUID, dict[str, CapState]] = defaultdict(dict)
+    counters: dict[UUID, dict[CounterKey, CounterState]] = defaultdict(dict)
     for row in rows:
-        if row.scope == "type":
-            caps[row.id][row.ref] = CapState(row.stock_id, row.capacity, row.taken)
+        if row.scope != "slot":
+            plan = CounterPlan(row.capacity, row.share, row.places, row.releases_at)
+            counters[row.id][row.scope, row.ref] = CounterState(row.stock_id, plan, row.taken)
     return [
         ExistingSlot(
             id=row.id,
@@ -152,26 +168,18 @@ async def existing_slots(
             day=row.day,
             starts=row.starts,
             ends=row.ends,
+            starts_at=row.starts_at,
             ends_at=row.ends_at,
             status=row.status,
             edited=row.edited,
+            own_allotments=row.own_allotments,
             capacity=row.capacity,
             taken=row.taken,
-            caps=caps.get(row.id, {}),
+            counters=counters.get(row.id, {}),
         )
         for row in rows
         if row.scope == "slot"
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class CapChange:
-    """A type's counter in a slot that must begin or get another capacity."""
-
-    slot: ExistingSlot
-    ref: str
-    stock_id: UUID | None
-    capacity: int
 
 
 def compare(
@@ -199,47 +207,10 @@ def compare(
     )
 
 
-def cap_changes(
-    pools: Mapping[UUID, PoolPlan], existing: Iterable[ExistingSlot], uncounted: set[str]
-) -> list[CapChange]:
-    """Counters of ticket types that must begin or get another capacity.
-
-    `uncounted` are types of which nothing was ever sold.
-    """
-    changes = []
-    now = clock.now()
-    for slot in existing:
-        if slot.edited or slot.ends_at <= now:
-            continue
-        wanted = pools[slot.pool_id].caps
-        for ref in wanted.keys() | slot.caps.keys():
-            cap = slot.caps.get(ref)
-            taken = 0 if ref in uncounted else slot.taken
-            capacity = cap_capacity(wanted.get(ref), cap, slot_taken=taken)
-            if capacity is not None and (cap is None or cap.capacity != capacity):
-                changes.append(CapChange(slot, ref, cap.stock_id if cap else None, capacity))
-    return changes
-
-
-def waiting(
-    pools: Mapping[UUID, PoolPlan], existing: Iterable[ExistingSlot], uncounted: set[str]
-) -> int:
-    """How many open slots take no new cap, because they have sales that nobody counted by type."""
-    now = clock.now()
-    return sum(
-        slot.status == "open"
-        and not slot.edited
-        and slot.ends_at > now
-        and slot.taken > 0
-        and bool(pools[slot.pool_id].caps.keys() - slot.caps.keys() - uncounted)
-        for slot in existing
-    )
-
-
 MOST_EXAMPLES = 12
 
 
-def summary(plan: Reconciliation, caps_waiting: int) -> SlotChanges:
+def summary(plan: Reconciliation, *, divided: int = 0, short: int = 0) -> SlotChanges:
     """A plan as its reader gets it."""
     examples: tuple[NewSlot | SlotUpdate, ...] = (*plan.update, *plan.create)
     return SlotChanges(
@@ -249,6 +220,7 @@ def summary(plan: Reconciliation, caps_waiting: int) -> SlotChanges:
         closed=plan.closed,
         kept_sold=plan.kept_sold,
         kept_edited=plan.kept_edited,
-        caps_waiting=caps_waiting,
+        divided=divided,
+        short=short,
         examples=examples[:MOST_EXAMPLES],
     )

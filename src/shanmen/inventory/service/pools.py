@@ -15,7 +15,7 @@ from shanmen.catalog.schemas import checked, refuse_first
 from shanmen.catalog.service import raise_version
 from shanmen.db.session import Session
 from shanmen.inventory import errors
-from shanmen.inventory.models import Pool, Schedule, Slot, Stock, TypeCap
+from shanmen.inventory.models import Allotment, Pool, Schedule, Slot, Stock, TypeCap
 from shanmen.inventory.queries import PoolView, pool
 from shanmen.inventory.schemas import DrawSpec, PoolSpec, draw_problems
 from shanmen.inventory.service.materialize import refresh
@@ -96,6 +96,7 @@ async def delete_pool(session: Session, *, pool_id: UUID) -> None:
     for statement in (
         delete(Stock).where(*counters),
         delete(Slot).where(Slot.tenant_id == tenant, Slot.pool_id == pool_id),
+        delete(Allotment).where(Allotment.tenant_id == tenant, Allotment.pool_id == pool_id),
         delete(TypeCap).where(TypeCap.tenant_id == tenant, TypeCap.pool_id == pool_id),
         delete(Schedule).where(Schedule.tenant_id == tenant, Schedule.pool_id == pool_id),
         delete(Pool).where(Pool.tenant_id == tenant, Pool.id == pool_id),
@@ -149,9 +150,7 @@ async def set_stock(
         after={"caps": {str(key): cap for key, cap in new.items()}},
     )
     pools = {draw.pool_id for draw in draws} | old.keys()
-    # A type that drew on no pool so far was never sold, so its counters can begin anywhere.
-    uncounted = [] if before.draws else [ticket_type_id]
-    changes = await refresh(session, pool_ids=pools, uncounted=uncounted)
+    changes = await refresh(session, pool_ids=pools)
     return after, changes
 
 

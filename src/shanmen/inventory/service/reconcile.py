@@ -5,16 +5,45 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from uuid import UUID
 
-from shanmen.inventory.rules import NO_CAP, SlotPlan
+from shanmen.inventory.allotments import reserved
+from shanmen.inventory.rules import SlotPlan
+
+CounterKey = tuple[str, str]
+"""A counter within a slot: its scope (type, channel) and whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class CapState:
-    """One ticket type's counter in a slot."""
+class CounterPlan:
+    """What a counter of a ticket type or a channel shall be."""
+
+    capacity: int
+    kind: str = ""
+    places: int = 0
+    releases_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CounterState:
+    """A ticket type's or a channel's counter in a slot."""
 
     stock_id: UUID
-    capacity: int
+    plan: CounterPlan
     taken: int
+
+    @property
+    def kind(self) -> str:
+        """How a channel's share is meant."""
+        return self.plan.kind
+
+    @property
+    def places(self) -> int:
+        """How many places a channel's share has."""
+        return self.plan.places
+
+    @property
+    def releases_at(self) -> datetime | None:
+        """When a channel's share becomes common stock."""
+        return self.plan.releases_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +55,21 @@ class ExistingSlot:
     day: date
     starts: time
     ends: time
+    starts_at: datetime
     ends_at: datetime
     status: str
     edited: bool
+    own_allotments: bool
     capacity: int
     taken: int
-    caps: Mapping[str, CapState]
+    counters: Mapping[CounterKey, CounterState]
+
+    def needed(self, now: datetime) -> int:
+        """Places taken, and those that somebody has reserved for channels in this very slot."""
+        if not self.own_allotments:
+            return self.taken
+        shares = (c for (scope, _), c in self.counters.items() if scope == "channel")
+        return self.taken + sum(reserved(share, now) for share in shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +130,8 @@ def reconcile(
 
     A slot is known by its day and start. What lies in the past stays; so does what was edited by
     hand. A slot with places taken keeps its end and never closes, and its capacity never falls
-    below what is taken. An unsold slot that is no longer planned closes; it is kept, because old
-    orders may speak of it.
+    below what is taken, or reserved there by hand. An unsold slot that is no longer planned closes;
+    it is kept, because old orders may speak of it.
     """
     create: list[NewSlot] = []
     update: list[SlotUpdate] = []
@@ -116,7 +154,7 @@ def reconcile(
         if slot.edited:
             edited.append(slot)
             continue
-        bounded = _bounded(target)
+        bounded = _bounded(target, now)
         if bounded != target:
             sold.append(slot)
         if bounded.differs:
@@ -130,21 +168,12 @@ def _target(slot: ExistingSlot, plan: SlotPlan | None) -> tuple[time, int, str]:
     return plan.ends, plan.capacity, "open"
 
 
-def _bounded(target: SlotUpdate) -> SlotUpdate:
-    """As much of the target as a slot with places taken allows."""
+def _bounded(target: SlotUpdate, now: datetime) -> SlotUpdate:
+    """As much of the target as a slot with places taken or reserved allows."""
     slot = target.slot
+    capacity = max(target.capacity, slot.needed(now))
     if not slot.taken:
-        return target
+        return SlotUpdate(slot, target.ends, capacity, target.status)
     if target.status == "closed":
         return SlotUpdate(slot, slot.ends, slot.capacity, slot.status)
-    return SlotUpdate(slot, slot.ends, max(target.capacity, slot.taken), target.status)
-
-
-def cap_capacity(wanted: int | None, cap: CapState | None, *, slot_taken: int) -> int | None:
-    """What a type's counter in a slot should hold; None for no counter.
-
-    A counter can only begin where nothing is taken: it would not know of what was sold before.
-    """
-    if cap is None:
-        return None if wanted is None or slot_taken else wanted
-    return max(NO_CAP if wanted is None else wanted, cap.taken)
+    return SlotUpdate(slot, slot.ends, capacity, target.status)

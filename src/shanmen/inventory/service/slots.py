@@ -13,16 +13,24 @@ from shanmen.catalog.schemas import LocalText, checked
 from shanmen.catalog.service import raise_version
 from shanmen.db.session import Session
 from shanmen.inventory import errors
+from shanmen.inventory.allotments import SharePlan, claims, fitted
 from shanmen.inventory.models import Slot
-from shanmen.inventory.queries import pool, slots_between, slots_by_id
+from shanmen.inventory.queries import divisions, pool, slots_between, slots_by_id
 from shanmen.inventory.rules import NO_CAP, SlotState
-from shanmen.inventory.service.materialize import (
-    add_stock,
-    materialize,
-    set_capacities,
+from shanmen.inventory.service.counters import (
+    TYPE,
+    Counts,
+    NewCounter,
+    add_counters,
+    count_beginning,
+    counted,
+    end_counters,
+    write_shares,
 )
+from shanmen.inventory.service.materialize import materialize, set_capacities
+from shanmen.inventory.service.reconcile import CounterPlan
 from shanmen.inventory.stock import LockedSlot, lock
-from shanmen.kit import clock, ids
+from shanmen.kit import clock
 
 Status = Literal["open", "closed"]
 
@@ -46,7 +54,8 @@ async def edit_slot(
         SlotNotFound, NothingToChange.
         SlotIsOver: it lies in the past.
         CapacityBelowSold: with `taken`, what is held and sold.
-        CapAfterSale, CapWithoutDraw: see there.
+        CapacityBelowReserved: channels were promised more.
+        CapWithoutDraw: see there.
     """
     if capacity is None and status is None and note is None and not caps:
         raise errors.NothingToChange
@@ -61,9 +70,7 @@ async def edit_slot(
         raise errors.SlotIsOver
     before = (await slots_by_id(session, ids=[slot_id]))[slot_id]
     if capacity is not None:
-        if capacity < before.taken:
-            raise errors.CapacityBelowSold(field="capacity", taken=before.taken, capacity=capacity)
-        await set_capacities(session, {slot.whole.id: capacity})
+        await _edit_capacity(session, slot, before, capacity)
     await _edit_caps(session, slot, caps or {})
     values: dict[str, Any] = {"edited": True}
     if status is not None:
@@ -157,31 +164,59 @@ async def follow_schedule(session: Session, *, slot_id: UUID, reason: str = "") 
     return after
 
 
+async def _edit_capacity(
+    session: Session, slot: LockedSlot, before: SlotState, capacity: int
+) -> None:
+    """Change the capacity; shares in percent follow it, and what is promised is kept."""
+    now = clock.now()
+    kept = [SharePlan(code, s.kind, s.places, s.releases_at) for code, s in slot.shares.items()]
+    plans = kept
+    if not before.own_allotments:
+        found = await divisions(session, pool_ids=[slot.pool_id])
+        plans = [
+            rule.plan(capacity=capacity, starts_at=slot.starts_at)
+            for rule in found.get(slot.pool_id, [])
+        ]
+    if capacity < before.taken:
+        raise errors.CapacityBelowSold(field="capacity", taken=before.taken, capacity=capacity)
+    taken, counts = await count_beginning(session, slot, [plan.channel for plan in plans])
+    # Where a slot has less room than its pool's shares ask for, no more than it gives is promised.
+    promised = min(claims(plans, taken=taken, now=now), claims(kept, taken=taken, now=now))
+    if capacity < before.taken + promised:
+        raise errors.CapacityBelowReserved(
+            field="capacity", taken=before.taken, reserved=promised, capacity=capacity
+        )
+    await set_capacities(session, {slot.whole.id: capacity})
+    slot.whole.capacity = capacity
+    fitting = fitted(plans, left=slot.whole.left, taken=taken, now=now)
+    await write_shares(session, slot, fitting, counts)
+
+
 async def _edit_caps(session: Session, slot: LockedSlot, caps: Mapping[UUID, int | None]) -> None:
-    if not caps:
-        return
-    catalog = await current_catalog(session)
+    catalog = await current_catalog(session) if caps else None
+    counts: Counts | None = None
     wanted: dict[UUID, int] = {}
-    begin = []
+    begin: list[NewCounter] = []
     for ticket_type_id, cap in caps.items():
-        field = f"caps.{ticket_type_id}"
-        known = catalog.types.get(ticket_type_id)
+        field, ref = f"caps.{ticket_type_id}", str(ticket_type_id)
+        known = catalog.types.get(ticket_type_id) if catalog else None
         if known is None or all(draw.pool_id != slot.pool_id for draw in known.draws):
             raise errors.CapWithoutDraw(field=field)
-        counter = slot.by_type.get(str(ticket_type_id))
-        if counter is None:
-            if cap is None:
-                continue
-            if slot.whole.held + slot.whole.sold:
-                raise errors.CapAfterSale(field=field)
-            begin.append((ids.new_id(), slot.id, "type", str(ticket_type_id), cap))
-            continue
-        taken = counter.held + counter.sold
+        counter = slot.by_type.get(ref)
+        if counter is None and counts is None and slot.whole.taken:
+            counts = (await counted(session, {slot.id: slot.day})).get(slot.id, {})
+        held, sold = (counts or {}).get((TYPE, ref), (0, 0))
+        taken = held + sold if counter is None else counter.taken
         if cap is not None and cap < taken:
             raise errors.CapacityBelowSold(field=field, taken=taken, capacity=cap)
-        wanted[counter.id] = NO_CAP if cap is None else cap
+        if counter is None and cap is not None:
+            begin.append(NewCounter(slot.id, (TYPE, ref), CounterPlan(cap), held, sold))
+        elif counter is not None and cap is not None:
+            wanted[counter.id] = cap
+        elif counter is not None:
+            await end_counters(session, [counter.id])
     await set_capacities(session, wanted)
-    await add_stock(session, begin)
+    await add_counters(session, begin)
 
 
 async def _set(session: Session, slot_ids: Iterable[UUID], values: dict[str, Any]) -> None:
@@ -202,7 +237,7 @@ def _audited(slot: SlotState) -> dict[str, Any]:
         "capacity": slot.capacity,
         "note": slot.note,
         "edited": slot.edited,
-        "caps": {key: None if cap >= NO_CAP else cap for key, (cap, _) in slot.caps.items()},
+        "caps": {key: cap for key, (cap, _) in slot.caps.items()},
     }
 
 
