@@ -63,6 +63,12 @@ class Gates:
         again._gate.recover()
         return again
 
+    async def restart_after_kill(self) -> Agent:
+        """Start the gate that another process has left as it was."""
+        agent = self.open()
+        agent._gate.recover()
+        return agent
+
     async def stop(self, agent: Agent) -> None:
         self.running.remove(agent)
         await agent.close()

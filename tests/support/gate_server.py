@@ -148,7 +148,7 @@ class GateServer:
         )
 
     def _day_key(self, days: int) -> bytes:
-        return bytes([days & 0xFF]) * 32
+        return bytes([0xD0 + days]) * 32
 
     def change_setup(self, **changes: object) -> None:
         self.setup = structs.replace(self.setup, **changes)
@@ -225,6 +225,7 @@ class GateServer:
                 for number in documents
             ],
         )
+        self.rows[row.id] = row
         if tell:
             self.put(row)
         return Ticket(body, text, row, self._key_of)

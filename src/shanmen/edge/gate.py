@@ -56,7 +56,7 @@ class Gate:
         self.blocking = self.journal.last()
         """Until the server has this row, it must not be asked: it does not know all that counts."""
         self._tickets = self.journal.tickets.number_of_tickets()
-        self._count()
+        self.figures = self._counted()
 
     @property
     def may_ask(self) -> bool:
@@ -68,9 +68,10 @@ class Gate:
         self.journal.skew_ms = self.skew.ms
         with self.store.transaction():
             result = work(self.skew.now())
+            figures = self._counted()
+        self.figures = figures
         if blocks:
-            self.blocking = self.journal.last()
-        self._count()
+            self.blocking = figures.last
         return result
 
     def decide(self, scans: Sequence[Scan]) -> list[Answer]:
@@ -95,8 +96,9 @@ class Gate:
                 answers.append(scanned.answer)
                 if scanned.decided_by == "gate" and scanned.answer.outcome == "admitted":
                     blocking = self.journal.last()
-        self.blocking = blocking
-        self._count()
+            # Nothing is read after the commit: what is durable must not end as an error.
+            figures = self._counted()
+        self.figures, self.blocking = figures, blocking
         return answers
 
     def override(
@@ -198,7 +200,7 @@ class Gate:
     def recount_tickets(self) -> None:
         """After changes: how many tickets are known."""
         self._tickets = self.journal.tickets.number_of_tickets()
-        self._count()
+        self.figures = self._counted()
 
     def tidy(self) -> None:
         """Forget what is long over."""
@@ -253,8 +255,8 @@ class Gate:
             staff=scan.asked.staff,
         )
 
-    def _count(self) -> None:
-        self.figures = Figures(
+    def _counted(self) -> Figures:
+        return Figures(
             last=self.journal.last(),
             through=self.journal.through(),
             unresolved=self.journal.intents.count(State.ASSUMED),

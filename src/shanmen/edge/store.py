@@ -120,6 +120,9 @@ class Store:
     def transaction(self) -> Iterator[None]:
         """All or nothing; what is inside is on the disk when the block is left."""
         with self._explained():
+            if self._db.in_transaction:
+                # An earlier one could not even be rolled back: nothing of it may be kept.
+                self._db.execute("ROLLBACK")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield

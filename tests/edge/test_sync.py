@@ -1,0 +1,316 @@
+"""With a server: asked in time or not at all, journal up, changes down, commands once."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from msgspec import structs
+
+from shanmen.admission import protocol
+from shanmen.admission.protocol import Command
+from shanmen.edge.client import Breaker, Skew
+from shanmen.kit import clock, ids
+from tests.support.gate_server import LANES, START
+
+ONE, TWO, BOTH = LANES
+
+
+async def test_the_server_decides_while_it_answers(agent, server):
+    ticket = server.sell()
+    answer = await agent.scan(ONE, ticket.text)
+    assert answer.outcome == "admitted"
+    assert list(server.asked) == [answer.scan_id]
+    await agent.opened(answer.scan_id)
+    await agent.sync()
+    assert server.entered(ticket.id) == 1
+    (row,) = server.journal
+    assert row.decided_by == "server"
+
+
+async def test_a_late_answer_never_counts_twice(agent, server):
+    ticket = server.sell(party=2)
+    await agent.sync()
+    server.answers_late = True
+    answer = await agent.scan(ONE, ticket.text)
+    # The server has admitted two, and nobody heard it.
+    assert server.entered(ticket.id) == 2
+    assert (answer.outcome, answer.persons) == ("admitted", 2)
+    await agent.sync()
+    assert server.entered(ticket.id) == 2
+    server.down = True
+    assert (await agent.scan(TWO, ticket.text)).reason == "all_in"
+
+
+async def test_a_late_admission_that_the_gate_refused_is_taken_back(agent, server):
+    ticket = server.sell(rotating_code=True)
+    await agent.sync()
+    server.answers_late = True
+    picture = ticket.code(START - timedelta(minutes=5))
+    answer = await agent.scan(ONE, picture)
+    assert answer.reason == "code_stale"
+    assert server.entered(ticket.id) == 1
+    await agent.sync()
+    assert server.entered(ticket.id) == 0
+
+
+async def test_after_two_failures_nobody_waits_any_more(agent, server):
+    server.answers_late = True
+    for _ in range(5):
+        await agent.scan(ONE, server.sell(tell=False).text)
+    assert server.calls.count(protocol.PATH_DECIDE) == 1
+    # The gate has decided alone: the server is not asked before it knows of it.
+    server.answers_late = False
+    await agent.sync()
+    await agent.scan(ONE, server.sell(tell=False).text)
+    assert server.calls.count(protocol.PATH_DECIDE) == 2
+
+
+def test_the_breaker_opens_and_closes():
+    breaker = Breaker(failures=2)
+    seen = [breaker.closed]
+    for happen in (breaker.well, breaker.failed, breaker.failed, breaker.well):
+        happen()
+        seen.append(breaker.closed)
+    assert seen == [False, True, True, False, True]
+
+
+async def test_what_was_given_back_is_not_asked_about_too_early(agent, server):
+    ticket = server.sell()
+    agent.equip(ONE, sensor=True)
+    first = await agent.scan(ONE, ticket.text)
+    await agent.opened(first.scan_id)
+    await agent.not_passed(first.scan_id)
+    # The server believes the ticket used; the gate knows better and decides alone.
+    assert (await agent.scan(ONE, ticket.text)).outcome == "admitted"
+    await agent.sync()
+    assert server.entered(ticket.id) == 1
+
+
+async def test_a_closed_lane_is_not_the_servers_business(agent, server):
+    await agent.set_open(ONE, is_open=False, staff="Lin")
+    assert (await agent.scan(ONE, server.sell().text)).reason == "lane_closed"
+    assert server.asked == {}
+
+
+async def test_rows_go_up_once_whatever_becomes_of_receipts(agent, server):
+    server.down = True
+    tickets = [server.sell(tell=False) for _ in range(3)]
+    for ticket in tickets:
+        await agent.scan(ONE, ticket.text)
+    assert agent.status().queue == 3
+    server.down = False
+    server.loses_receipts = True
+    await agent.sync()
+    assert agent.status().queue == 3
+    await agent.scan(ONE, server.sell(tell=False).text)
+    server.loses_receipts = False
+    await agent.sync()
+    assert agent.status().queue == 0
+    assert [row.seq for row in server.journal] == [1, 2, 3, 4]
+    assert [server.entered(ticket.id) for ticket in tickets] == [1, 1, 1]
+
+
+async def test_what_is_on_its_way_is_counted_once(agent, server):
+    """Rows are merged, the receipt is lost, and the changed ticket comes back with them counted."""
+    ticket = server.sell(party=2)
+    await agent.sync()
+    server.down = True
+    await agent.scan(ONE, ticket.text, persons=1)
+    server.down = False
+    server.loses_receipts = True
+    await agent.sync()
+    server.put(ticket.row)
+    await agent._sync.fetch()
+    server.down = True
+    assert (await agent.scan(TWO, ticket.text)).persons == 1
+
+
+async def test_numbers_go_on_after_old_rows_are_forgotten(gates, agent, server, now):
+    server.down = True
+    await agent.scan(ONE, server.sell(tell=False).text)
+    server.down = False
+    await agent.sync()
+    now.advance(4 * 86_400)
+    agent._gate.tidy()
+    agent = await gates.restart(agent)
+    server.down = True
+    await agent.scan(ONE, server.sell(tell=False, hours=200).text)
+    server.down = False
+    await agent.sync()
+    assert [row.seq for row in server.journal] == [1, 2]
+
+
+async def test_an_unsigned_or_repeated_answer_is_ignored(agent, server):
+    ticket = server.sell()
+    server.unsigned = True
+    await agent.sync()
+    assert not agent.status().connected
+    server.unsigned = False
+    server.replays = True
+    await agent.sync()
+    assert not agent.status().connected
+    assert agent.status().tickets == 0
+    server.replays = False
+    await agent.sync()
+    assert agent.status().connected
+    assert agent.status().tickets == 1
+    assert ticket.id
+
+
+async def test_nobody_in_between_can_revoke_a_gate(agent, server):
+    server.unsigned = True
+    server.revoked = True
+    await agent.sync()
+    assert not agent.status().revoked
+
+
+@pytest.mark.parametrize("minutes", [-30, 30])
+async def test_a_clock_that_is_far_off_is_put_right(gates, server, minutes):
+    server.clock_ahead = timedelta(minutes=minutes)
+    agent = await gates.ready()
+    assert agent.status().connected
+    assert agent.status().skew_ms == -minutes * 60_000
+    server.down = True
+    ticket = server.sell(tell=False)
+    await agent.scan(ONE, ticket.text)
+    server.down = False
+    await agent.sync()
+    row = server.journal[-1]
+    assert row.at == round(clock.now().timestamp() * 1000)
+    assert row.skew_ms == -minutes * 60_000
+
+
+def test_skew_is_learnt_only_beyond_what_the_round_trip_hides(now):
+    skew = Skew()
+    skew.observe(1_000_000, sent=1_000_300, round_trip=800)
+    assert skew.ms == 700
+    skew.observe(1_000_000, sent=1_000_500, round_trip=100)
+    assert skew.ms == 550
+    skew.observe(1_000_000, sent=1_000_400, round_trip=900)
+    assert skew.ms == 550
+
+
+async def test_commands_are_carried_out_once(agent, server):
+    heard = []
+
+    async def listener(command):
+        heard.append(command.kind)
+
+    agent.listen(listener)
+    server.commands = [
+        Command(id=ids.new_id(), kind="close", lane_id=ONE),
+        Command(id=ids.new_id(), kind="message", text="Back in five minutes"),
+    ]
+    await agent.sync()
+    assert heard == ["close", "message"]
+    assert [lane.mode for lane in agent.lanes()] == ["closed", "open", "open"]
+    assert agent.lanes()[1].message == "Back in five minutes"
+    await agent.sync()
+    await agent.sync()
+    assert heard == ["close", "message"]
+    assert server.commands == []
+
+
+async def test_the_console_opens_a_lane_again_by_its_setup(agent, server):
+    await agent.set_open(ONE, is_open=False, staff="Lin")
+    lanes = [structs.replace(lane, open=lane.id != TWO) for lane in server.setup.lanes]
+    server.change_setup(lanes=lanes)
+    await agent.sync()
+    assert [lane.mode for lane in agent.lanes()] == ["closed", "closed", "open"]
+
+
+async def test_emergency_from_the_console(agent, server):
+    server.commands = [Command(id=ids.new_id(), kind="emergency_on")]
+    await agent.sync()
+    assert agent.status().emergency
+    await agent.sync()
+    assert {row.reason for row in server.journal} == {"on"}
+
+
+async def test_health(agent, server, now):
+    agent.equip(ONE, sensor=True)
+    agent.report(TWO, fault="The relay does not answer.")
+    now.advance(5)
+    await agent.sync()
+    health = server.health[-1]
+    assert (health.queue, health.tickets, health.unresolved) == (0, 0, 0)
+    assert health.at - health.started_at == 5_000
+    assert [lane.state for lane in health.lanes] == ["open", "fault", "open"]
+
+
+async def test_pages_of_a_fresh_load_and_what_is_gone(gates, server):
+    server.page = 3
+    sold = [server.sell() for _ in range(10)]
+    agent = await gates.ready()
+    assert agent.status().tickets == 10
+    server.put(structs.replace(sold[0].row, status="gone"))
+    await agent.sync()
+    assert agent.status().tickets == 9
+
+
+async def test_a_fresh_load_forgets_what_is_not_told_again(gates, server):
+    sold = [server.sell(documents=("11010119900307002X",)) for _ in range(5)]
+    agent = await gates.ready()
+    # The server was put back from a backup, and begins anew.
+    server.changed = [ticket.id for ticket in sold[:2]]
+    with agent._gate.store.transaction():
+        agent._gate.memory._keep(mark="")
+    await agent.sync()
+    assert agent.status().tickets == 2
+    assert len(agent._gate.store.all("SELECT * FROM mark")) == 2
+
+
+async def test_a_fresh_load_that_is_cut_off_goes_on(gates, server):
+    server.page = 2
+    sold = [server.sell() for _ in range(6)]
+    agent = gates.open()
+    calls = 0
+    ask = server.request
+
+    async def twice(*args, **kwargs):
+        nonlocal calls
+        calls += 1
+        if calls > 2:
+            server.down = True
+        return await ask(*args, **kwargs)
+
+    agent._server.transport = type(
+        "Net", (), {"request": staticmethod(twice), "close": server.close}
+    )()
+    await agent.sync()
+    assert agent.status().tickets == 4
+    server.down = False
+    agent = await gates.restart(agent)
+    await agent.sync()
+    assert agent.status().tickets == len(sold)
+
+
+async def test_tickets_and_counts_go_when_their_time_is_long_over(agent, server, now):
+    ticket = server.sell()
+    await agent.sync()
+    server.down = True
+    await agent.scan(ONE, ticket.text)
+    now.advance(6 * 86_400)
+    agent._gate.tidy()
+    assert agent.status().tickets == 0
+    agent._gate.tidy()
+    assert agent._gate.store.all("SELECT * FROM use") == []
+
+
+async def test_the_talk_goes_on_by_itself(gates, server):
+    agent = gates.open()
+    await agent.start()
+    for _ in range(200):
+        if agent.status().connected:
+            break
+        await asyncio.sleep(0.01)
+    assert agent.status().connected
+    server.down = True
+    await agent.scan(ONE, server.sell(tell=False).text)
+    server.down = False
+    agent._sync.kick()
+    for _ in range(200):
+        if agent.status().queue == 0:
+            break
+        await asyncio.sleep(0.01)
+    assert len(server.journal) == 1
