@@ -6,9 +6,11 @@ import httpx
 import pytest
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
+from sqlalchemy import update
 
 from shanmen.app import create_app
-from shanmen.db.session import Actor, Database
+from shanmen.db.idempotency import Idempotency
+from shanmen.db.session import Actor, Database, Session
 from shanmen.kit.settings import Settings
 from shanmen.sites.service import apikeys
 from tests.support.park import Park
@@ -77,3 +79,33 @@ async def test_every_changing_operation_tells_of_the_key(api) -> None:
             if method in item:
                 names = [p["name"] for p in item[method].get("parameters", [])]
                 assert "Idempotency-Key" in names, f"{method} {path}"
+
+
+async def lose_answers(database: Database, park: Park) -> None:
+    """As when the process died between the change and the record of its answer."""
+
+    async def lose(session: Session) -> None:
+        await session.execute(update(Idempotency).values(status=0, answer=b"somebody else"))
+
+    await database.unit(park.tenant_id)(lose)
+
+
+async def test_a_lost_answer_of_a_creation_is_admitted(api, database: Database, park: Park) -> None:
+    await create(api, park, "one", "k4")
+    await lose_answers(database, park)
+    again = await create(api, park, "one", "k4")
+    assert again.status_code == 409
+    assert again.json()["code"] == "sites.answer_lost"
+
+
+async def test_a_route_that_may_run_twice_runs_again(api, database: Database, park: Park) -> None:
+    path = f"/api/v1/sites/{park.slug}/entrances/{park.entrance_id}"
+    body = {"name": {"zh-CN": "二", "en": "Two"}}
+    first = await api.patch(path, json=body, headers={"Idempotency-Key": "k6"})
+    assert first.status_code == 200, first.text
+    await lose_answers(database, park)
+    again = await api.patch(path, json=body, headers={"Idempotency-Key": "k6"})
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert "Idempotent-Replayed" not in again.headers
+    third = await api.patch(path, json=body, headers={"Idempotency-Key": "k6"})
+    assert third.headers["Idempotent-Replayed"] == "true"

@@ -5,7 +5,11 @@ it running just uses it. Durability is PostgreSQL's default: fsync and synchrono
 """
 
 import logging
+import subprocess
+import threading
+import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +30,74 @@ checkpoint_timeout = 15min
 log_min_messages = warning
 """
 
+START_SECONDS = 600.0
+"""After a crash PostgreSQL first reads its log, which takes as long as the log is."""
+PAUSE_SECONDS = 0.3
+MOST_REFUSALS = 20
+
+
+def _start_patiently(start: Callable[[], None], over: threading.Event) -> None:
+    """Start, again and again while the killed server's last processes are still ending.
+
+    Raises what the last attempt raised once the time is up, or at once when the data is unusable.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    attempts = 0
+    while True:
+        try:
+            start()
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > deadline:
+                raise
+        except (subprocess.SubprocessError, AssertionError):
+            attempts += 1
+            if attempts > MOST_REFUSALS or time.monotonic() > deadline:
+                raise
+        else:
+            return
+        if over.wait(PAUSE_SECONDS):
+            raise StoppedMeanwhile
+
+
+class StoppedMeanwhile(Exception):
+    """The server was not started, because it is not wanted any more."""
+
+
+class Guard:
+    """A thread that looks after an embedded server which this process started or joined."""
+
+    def __init__(self, database: "EmbeddedDatabase") -> None:
+        self._database = database
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="database guard", daemon=True)
+
+    def _watch(self) -> None:
+        while not self._over.wait(PAUSE_SECONDS):
+            if self._database.runs:
+                continue
+            log.warning("PostgreSQL has ended; starting it again")
+            try:
+                self._database.start(self._over)
+            except StoppedMeanwhile:
+                return
+            except Exception:
+                log.exception("PostgreSQL does not start; trying again")
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Look away, so that the server may stop."""
+        self._over.set()
+        self._thread.join()
+
 
 class EmbeddedDatabase:
     """Starts the server on entering and stops it on leaving.
@@ -39,8 +111,11 @@ class EmbeddedDatabase:
         self.folder = folder.resolve()
         self.conf = CONF + conf
 
-    def start(self) -> str:
-        """Start, or join, the server; returns the owner's URL of the product's database."""
+    def start(self, over: threading.Event | None = None) -> str:
+        """Start, or join, the server; returns the owner's URL of the product's database.
+
+        Raises StoppedMeanwhile when `over` is set before it runs.
+        """
         with warnings.catch_warnings():
             # It falls back to a folder under /tmp where there is no XDG_RUNTIME_DIR, and says so.
             warnings.simplefilter("ignore")
@@ -53,11 +128,20 @@ class EmbeddedDatabase:
         with InterProcessLock(self.folder.with_name(f"{self.folder.name}.lock")):
             server.ensure_pgdata_inited()
             self._write_conf()
-            server.start()
+            _start_patiently(server.start, over or threading.Event())
             self._server = server
             self.uri = server.get_uri()
             self._create_database()
         return self.url
+
+    @property
+    def runs(self) -> bool:
+        """Whether the postmaster is there; it may have been killed."""
+        return bool(self._server.get_postmaster_info().is_running())
+
+    def guard(self) -> "Guard":
+        """Start the server again, for as long as this is entered, whenever it is killed."""
+        return Guard(self)
 
     @property
     def url(self) -> str:

@@ -16,13 +16,14 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import psycopg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from shanmen.db.keys import Keyrings
 from shanmen.db.tenancy import TENANT_SETTING
 from shanmen.kit.coalesce import CommitUnknown
 from shanmen.kit.crypto import Keyring
-from shanmen.kit.errors import BadInput, DomainError
+from shanmen.kit.errors import BadInput, DomainError, Overloaded
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ R = TypeVar("R")
 
 RETRIED = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 MAX_ATTEMPTS = 5
+AWAY_SECONDS = 2
 SET_TENANT = text(f"SELECT set_config('{TENANT_SETTING}', :tenant, true)")
 
 
@@ -38,6 +40,16 @@ class LockTimeout(DomainError):
     """Rows that the work needs stayed locked for longer than the server waits."""
 
     code = "kit.lock_timeout"
+    status = 503
+
+
+class DatabaseAway(Overloaded):
+    """The database cannot be reached, or was lost before the work was committed.
+
+    Whoever repeats the request with its idempotency key after ``retry_after`` seconds is safe.
+    """
+
+    code = "kit.database_away"
     status = 503
 
 
@@ -187,10 +199,12 @@ class Unit:
                     if self.begin is not None:
                         await self.begin(session)
                     return await work(session, *args, **kwargs)
-            except (DBAPIError, psycopg.Error) as error:
+            except (DBAPIError, psycopg.Error, PoolTimeout) as error:
                 cause = error.orig if isinstance(error, DBAPIError) else error
                 if isinstance(cause, psycopg.errors.LockNotAvailable):
                     raise LockTimeout from error
+                if _is_away(error, cause):
+                    raise DatabaseAway(retry_after=AWAY_SECONDS) from error
                 if _is_unstorable(cause):
                     raise BadInput from error
                 if not isinstance(cause, RETRIED) or attempt == MAX_ATTEMPTS:
@@ -198,6 +212,18 @@ class Unit:
                 log.info("transaction retried", extra={"attempt": attempt})
                 await asyncio.sleep(random.uniform(0.001, 0.01) * 2**attempt)  # noqa: S311 - jitter
                 attempt += 1
+
+
+def _is_away(error: Exception, cause: object) -> bool:
+    """Whether there is no connection any more: the server went, or is just starting."""
+    if isinstance(error, PoolTimeout) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    ):
+        return True
+    # Without a state, the driver itself noticed; 08 and 57P are what the server says as it goes.
+    return isinstance(cause, psycopg.OperationalError) and (
+        cause.sqlstate is None or cause.sqlstate.startswith(("08", "57P"))
+    )
 
 
 def _is_unstorable(cause: object) -> bool:

@@ -14,7 +14,14 @@ from shanmen.db.migrate import upgrade
 from shanmen.kit.crypto import MasterKeys
 from shanmen.kit.settings import Settings
 from shanmen.launch.addresses import LOOPBACK, public_address
-from shanmen.launch.supervise import Child, check_port, children, ready, running_database
+from shanmen.launch.supervise import (
+    Child,
+    check_port,
+    children,
+    keep_alive,
+    ready,
+    running_database,
+)
 from shanmen.launch.tls import self_signed
 
 
@@ -65,7 +72,7 @@ async def run_everything(settings: Settings, *, demo: bool, tls: bool) -> None:
                 if demo:
                     history = [Child("history", ["demo", "history"])]
                     await stack.enter_async_context(children(running, history))
-                await watch(processes, stopping)
+                await watch(running, processes, stopping)
             waiting.cancel()
             stopped.cancel()
             steps.say("stopping")
@@ -89,20 +96,19 @@ def parts(settings: Settings, *, tls: bool) -> list[Child]:
     ]
 
 
-async def watch(processes: list[Child], stopping: asyncio.Event) -> None:
-    """Wait for the order to stop, or for a process to end by itself, which ends all of them."""
-    ended = {
-        asyncio.create_task(child.process.wait()): child
-        for child in processes
-        if child.process is not None
-    }
+async def watch(settings: Settings, processes: list[Child], stopping: asyncio.Event) -> None:
+    """Wait for the order to stop. A process that was killed is started again.
+
+    One that ends again and again ends all of them.
+    """
+    kept = [asyncio.create_task(keep_alive(settings, child)) for child in processes]
     stop = asyncio.create_task(stopping.wait())
-    done, pending = await asyncio.wait({stop, *ended}, return_when=asyncio.FIRST_COMPLETED)
+    done, pending = await asyncio.wait({stop, *kept}, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
-    for task in done - {stop}:
-        child = ended[task]
-        print(f"The process {child.name!r} ended; stopping.", file=sys.stderr)  # noqa: T201
+    await asyncio.gather(*pending, return_exceptions=True)
+    for name in (c.name for c, task in zip(processes, kept, strict=True) if task in done):
+        print(f"The process {name!r} ends again and again; stopping.", file=sys.stderr)  # noqa: T201
 
 
 async def ensure_demo(settings: Settings, steps: Steps) -> list[tuple[str, str, str]]:

@@ -6,6 +6,7 @@ processes, a worker. It prints where to go and who can sign in, and Ctrl-C stops
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -26,7 +27,12 @@ from shanmen.kit.settings import Settings
 READY_SECONDS = 180.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.05
+AGAIN_SECONDS = 0.2
+MOST_ENDS = 5
+ENDS_WITHIN = 60.0
 OK = 200
+
+log = logging.getLogger(__name__)
 
 
 class CannotStart(Exception):
@@ -53,7 +59,8 @@ def running_database(settings: Settings) -> Iterator[Settings]:
         )
         raise CannotStart(msg) from error
     try:
-        yield structs.replace(settings, database_url=url)
+        with server.guard():
+            yield structs.replace(settings, database_url=url)
     finally:
         server.stop()
 
@@ -104,6 +111,33 @@ class Child:
     name: str
     arguments: list[str]
     process: asyncio.subprocess.Process | None = field(default=None)
+    ended: list[float] = field(default_factory=list)
+    """When it ended by itself, or was killed."""
+
+    async def start(self, env: dict[str, str]) -> None:
+        """Start it, or start it again."""
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "shanmen",
+            "--with-parent",
+            *self.arguments,
+            env=env,
+            stdin=asyncio.subprocess.PIPE,
+            # A group of its own: Ctrl-C reaches the supervisor, which stops them in order.
+            process_group=0,
+        )
+
+    def clear_away(self) -> None:
+        """End what a killed process has left: its own processes would go on holding its port."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+    def hopeless(self, now: float) -> bool:
+        """Whether it ends again and again, so that starting it once more would change nothing."""
+        self.ended = [*(at for at in self.ended if now - at < ENDS_WITHIN), now]
+        return len(self.ended) > MOST_ENDS
 
 
 @asynccontextmanager
@@ -112,22 +146,24 @@ async def children(settings: Settings, wanted: list[Child]) -> AsyncIterator[lis
     env = environment(settings)
     try:
         for child in wanted:
-            child.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "shanmen",
-                "--with-parent",
-                *child.arguments,
-                env=env,
-                stdin=asyncio.subprocess.PIPE,
-                # A group of its own: Ctrl-C reaches the supervisor, which stops them in order.
-                process_group=0,
-            )
+            await child.start(env)
         yield wanted
     finally:
         for child in reversed(wanted):
             if child.process is not None:
                 await stop(child.process)
+
+
+async def keep_alive(settings: Settings, child: Child) -> None:
+    """Start a process again whenever it ends; returns when that is hopeless."""
+    while child.process is not None:
+        code = await child.process.wait()
+        child.clear_away()
+        if child.hopeless(time.monotonic()):
+            return
+        log.warning("the process %r ended (%s); starting it again", child.name, code)
+        await asyncio.sleep(AGAIN_SECONDS)
+        await child.start(environment(settings))
 
 
 def follow_parent() -> None:

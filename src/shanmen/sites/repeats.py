@@ -34,6 +34,7 @@ PENDING: Final = 0
 
 _SCOPE_KEY: Final = "shanmen_repeat"
 _CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_SAME_TWICE: Final = frozenset({"PUT", "PATCH"})
 _WAITS: Final = 20
 _WAIT_SECONDS: Final = 0.05
 _OK: Final = range(200, 300)
@@ -56,6 +57,8 @@ class Repeat:
     tenant_id: int
     key_hash: bytes
     request_hash: bytes
+    repeatable: bool
+    """Whether the route may run again after a first run of which no answer is known."""
     mine: bytes = field(default_factory=lambda: ids.secret_bytes(16))
     begun: bool = False
 
@@ -101,7 +104,14 @@ class Repeat:
             status, answer = (await session.execute(found)).one()
             if status != PENDING:
                 raise Repeated(status, answer)
-        raise AnswerLost(field=KEY_HEADER)
+        if not self.repeatable:
+            raise AnswerLost(field=KEY_HEADER)
+        await session.execute(
+            update(Idempotency)
+            .where(Idempotency.tenant_id == self.tenant_id, Idempotency.key_hash == self.key_hash)
+            .values(answer=self.mine)
+        )
+        self.begun = True
 
     async def record(self, status: int, answer: bytes) -> None:
         """Keep the answer; the change has been committed."""
@@ -139,6 +149,7 @@ async def expect_repeats(
         caller.tenant_id,
         key_digest("api", str(caller.key_id), key[:MAX_KEY]),
         request_digest(described),
+        request.method in _SAME_TWICE or bool(request.route_handler.opt.get("repeatable")),
     )
     request.scope[_SCOPE_KEY] = repeat  # type: ignore[typeddict-unknown-key]
     return repeat

@@ -256,6 +256,8 @@ async def confirm(
     guards=CHANGE,
     tags=TAGS,
     summary="Start to pay",
+    # Whatever became of a first try, the payment that is open is found and told again.
+    opt={"repeatable": True},
     responses=problems(
         errors.OrderNotFound,
         errors.NotPayable,
