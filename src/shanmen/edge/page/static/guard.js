@@ -112,6 +112,8 @@ function paint() {
   fill(byId("lanes"), JSON.stringify([here?.id, state.lanes.map((one) => [one.id, one.title, one.mode, one.state, one.last[0]?.kind, one.last[0]?.word])]), () => state.lanes.map((one) => laneButton(one, here)));
   fill(byId("notes"), JSON.stringify(state.notes), () => state.notes.map((note) => element("li", note.text, `note-${note.tone}`)));
   byId("cases").hidden = state.unresolved.length === 0;
+  byId("cases-link").hidden = state.unresolved.length === 0;
+  byId("cases-link").textContent = `${page("unresolved")} (${state.unresolved.length})`;
   fill(byId("case-list"), JSON.stringify(state.unresolved), () => state.unresolved.map(caseItem));
   byId("message").hidden = !here?.message;
   byId("message").textContent = here?.message ?? "";
