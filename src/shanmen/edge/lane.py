@@ -20,6 +20,7 @@ from shanmen.edge.agent import Agent, Direction, Kind
 from shanmen.edge.drivers.base import Event, Fault, Passed, Read, Works
 from shanmen.edge.drivers.build import LaneDevices
 from shanmen.edge.shown import Show, Shown, What
+from shanmen.edge.store import StoreBroken
 from shanmen.kit import clock, ids
 from shanmen.kit.errors import DomainError
 from shanmen.tickets.token import looks_like_token
@@ -145,8 +146,8 @@ class Lane:
         async def count() -> None:
             try:
                 await self._agent.walked(self.id, persons)
-            except DomainError as error:
-                self._tell("fault", error=error.code)
+            except (DomainError, StoreBroken) as error:
+                self._tell("fault", error=_code(error))
 
         task = asyncio.create_task(count())
         self._counting.add(task)
@@ -170,8 +171,8 @@ class Lane:
                     companions=self._companions(),
                     scan_id=presented.scan_id or ids.new_id(),
                 )
-            except DomainError as error:
-                self._tell("fault", error=error.code)
+            except (DomainError, StoreBroken) as error:
+                self._tell("fault", error=_code(error))
                 _fail(presented, error)
             except BaseException as error:
                 _fail(presented, error)
@@ -251,8 +252,8 @@ class Lane:
             admitted = await self._admitted.get()
             try:
                 await self._one(admitted)
-            except DomainError as error:
-                self._tell("fault", error=error.code)
+            except (DomainError, StoreBroken) as error:
+                self._tell("fault", error=_code(error))
             finally:
                 self._under_way.pop(admitted.answer.scan_id, None)
                 if not self._under_way:
@@ -379,6 +380,10 @@ def _may_be_document(presented: Presented) -> bool:
     return (
         presented.kind == "auto" and len(text) <= _LONGEST_DOCUMENT and not looks_like_token(text)
     )
+
+
+def _code(error: DomainError | StoreBroken) -> str:
+    return error.code if isinstance(error, DomainError) else "page.store"
 
 
 def _fail(presented: Presented, error: BaseException) -> None:

@@ -17,6 +17,7 @@ from shanmen.edge.page.board import Board
 from shanmen.edge.page.http import Request, Response, Server
 from shanmen.edge.page.render import LANGUAGE_COOKIE, asset, locale_of, login_page, main_page
 from shanmen.edge.page.words import LOCALES, Locale, error, say
+from shanmen.edge.store import StoreBroken
 from shanmen.kit.errors import DomainError
 
 JSON = "application/json"
@@ -136,6 +137,9 @@ class GuardPage:
         except DomainError as problem:
             title, step = error(problem.code, locale, **problem.params)
             return _problem(HTTPStatus(problem.status), title, step)
+        except StoreBroken as broken:
+            title, _ = error("page.store", locale)
+            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, title, str(broken))
         except msgspec.MsgspecError as problem:
             return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(problem))
         finally:

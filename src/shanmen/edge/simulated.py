@@ -1,0 +1,255 @@
+"""What `shanmen gate simulate` puts around a gate: a small server, tickets, and an entrance."""
+
+import hashlib
+import itertools
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from shanmen.admission import protocol
+from shanmen.admission.protocol import (
+    Changes,
+    EntranceInfo,
+    HealthAnswer,
+    Holders,
+    JournalReceipt,
+    JournalUpload,
+    LaneInfo,
+    PlaceInfo,
+    Rules,
+    Setup,
+    TicketRow,
+    TypeInfo,
+    encode,
+)
+from shanmen.edge import device
+from shanmen.edge.device import Device
+from shanmen.edge.wire import Reply, Unreachable
+from shanmen.kit import clock
+from shanmen.tickets import rotating, token
+from shanmen.tickets.token import TicketBody
+
+TIMEZONE = "Asia/Shanghai"
+PASSAGE_SECONDS = 2
+_SITE, _ENTRANCE, _ZONE = 1, 1, 0
+ADULT, FAMILY = 1, 2
+_TENANT = "1"
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A sold ticket and its holder."""
+
+    body: TicketBody
+    text: str
+    document: str
+    name: str
+    day_key: Callable[[datetime], bytes]
+
+    def code(self, moment: datetime) -> str:
+        """What the visitor's phone shows at a moment."""
+        key = rotating.ticket_key(
+            self.day_key(moment), ticket_id=self.body.ticket_id, generation=self.body.generation
+        )
+        return self.text + rotating.tail(key, rotating.step_at(moment))
+
+
+class DemoServer:
+    """Sells tickets, tells the gate of them, and takes its journal; it decides nothing.
+
+    It is the gate's `Transport`, so there is no network to be set up; every answer is signed as a
+    server's is. While `down`, nobody answers.
+    """
+
+    def __init__(self, rng: random.Random, *, lanes: int) -> None:
+        self._rng = rng
+        self._server_key = Ed25519PrivateKey.from_private_bytes(rng.randbytes(32))
+        self._signing_key = Ed25519PrivateKey.from_private_bytes(rng.randbytes(32))
+        self._document_key = rng.randbytes(32)
+        self._rows: list[TicketRow] = []
+        self._numbers = itertools.count(1)
+        self.down = False
+        self.journal_rows = 0
+        self._days = {
+            (clock.today(TIMEZONE) + timedelta(days=days)).isoformat(): rng.randbytes(32)
+            for days in (-1, 0, 1)
+        }
+        self.setup = self._setup(lanes)
+
+    def _setup(self, lanes: int) -> Setup:
+        gate = {"zh-CN": "演示门", "en": "Demo gate"}
+        site = PlaceInfo(number=_SITE, name={"zh-CN": "演示景区", "en": "Demo park"})
+        return Setup(
+            timezone=TIMEZONE,
+            site=site,
+            entrance=_ENTRANCE,
+            zone=_ZONE,
+            lanes=[
+                LaneInfo(
+                    id=UUID(int=self._rng.getrandbits(128)),
+                    number=number,
+                    name={"zh-CN": f"{number}号通道", "en": f"Lane {number}"},
+                    direction="in",
+                    open=True,
+                )
+                for number in range(1, lanes + 1)
+            ],
+            sites=[site],
+            zones=[PlaceInfo(number=_ZONE, name=site.name)],
+            entrances=[EntranceInfo(number=_ENTRANCE, name=gate, zone=_ZONE)],
+            types=[
+                TypeInfo(number=ADULT, name={"zh-CN": "成人票", "en": "Adult"}, audience="adult"),
+                TypeInfo(
+                    number=FAMILY, name={"zh-CN": "家庭票", "en": "Family"}, audience="family"
+                ),
+            ],
+            zone_states=[],
+            rules=Rules(passage_seconds=PASSAGE_SECONDS, repeat_seconds=1),
+            signing_keys={1: self._signing_key.public_key().public_bytes_raw()},
+            day_keys=self._days,
+            document_key=self._document_key,
+            blocked=[],
+        )
+
+    def enrol(self, folder: Path) -> None:
+        """Make the gate of a folder one of ours."""
+        made = Device(
+            url="http://demo.invalid",
+            tenant=_TENANT,
+            device_id=UUID(int=self._rng.getrandbits(128)),
+            key=self._rng.randbytes(32),
+            server_key=self._server_key.public_key().public_bytes_raw(),
+            name="demo",
+        )
+        device.save(folder, made)
+
+    def sell(
+        self, *, party: int = 1, second_factor: bool = False, document: str, name: str
+    ) -> Ticket:
+        """Sell a ticket of today whose code changes."""
+        now = clock.now()
+        body = TicketBody(
+            key_id=1,
+            site_number=_SITE,
+            ticket_id=UUID(int=self._rng.getrandbits(128)),
+            generation=0,
+            ticket_type_number=FAMILY if party > 1 else ADULT,
+            party_size=party,
+            entries=1,
+            valid_from=now - timedelta(hours=1),
+            valid_until=now + timedelta(hours=8),
+            zones=1 << _ZONE,
+            rotating=True,
+            second_factor=second_factor,
+        )
+        text = token.issue(body, self._signing_key)
+        holders = Holders([f"{name[0]}*"] * party)
+        number = f"{clock.today(TIMEZONE):%y%m%d}{next(self._numbers):010d}-0"
+        self._rows.append(
+            TicketRow(
+                id=body.ticket_id.bytes,
+                number=number,
+                type_number=body.ticket_type_number,
+                generation=0,
+                status="valid",
+                valid_from=_ms(body.valid_from),
+                valid_until=_ms(body.valid_until),
+                party_size=party,
+                entries=1,
+                zones=body.zones,
+                flags=body.flags,
+                persons_entered=0,
+                persons_inside=0,
+                last_entered_at=None,
+                last_entrance=None,
+                sealed=protocol.seal(protocol.seal_key(text), holders),
+                documents=[
+                    (
+                        protocol.document_mark(self._document_key, document),
+                        protocol.seal(
+                            protocol.document_seal_key(self._document_key, document), holders
+                        ),
+                    )
+                ],
+            )
+        )
+        return Ticket(body, text, document, name, self._day_key)
+
+    def forge(self, ticket: Ticket) -> str:
+        """A ticket that somebody else has signed."""
+        key = Ed25519PrivateKey.from_private_bytes(self._rng.randbytes(32))
+        return token.issue(ticket.body, key)
+
+    def _day_key(self, moment: datetime) -> bytes:
+        return self._days[clock.local(moment, TIMEZONE).date().isoformat()]
+
+    async def request(
+        self, method: str, path: str, *, headers: Mapping[str, str], body: bytes, seconds: float
+    ) -> Reply:
+        """Answer as a server does; raises Unreachable."""
+        del method, seconds
+        url = urlsplit(path)
+        if self.down:
+            raise Unreachable("The demo server is off.")
+        if url.path == protocol.PATH_DECIDE:
+            raise Unreachable("The demo server decides nothing.")
+        if url.path == protocol.PATH_CHANGES:
+            answer: object = self._changes(parse_qs(url.query))
+        elif url.path == protocol.PATH_JOURNAL:
+            answer = self._take(body)
+        else:
+            answer = HealthAnswer(server_time=_ms(clock.now()))
+        packed = encode(answer)
+        message = protocol.answer_message(
+            nonce=headers[protocol.HEADER_NONCE], status=HTTPStatus.OK, body=packed
+        )
+        signature = protocol.sign(self._server_key, message)
+        return Reply(HTTPStatus.OK, {protocol.HEADER_SIGNATURE.lower(): signature}, packed)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _changes(self, query: Mapping[str, list[str]]) -> Changes:
+        since = query.get("since", [""])[0]
+        digest = hashlib.sha256(encode(self.setup)).hexdigest()
+        known = query.get("setup", [""])[0] == digest
+        return Changes(
+            mark=str(len(self._rows)),
+            more=False,
+            fresh=not since,
+            server_time=_ms(clock.now()),
+            setup=None if known else self.setup,
+            setup_digest=digest,
+            tickets=self._rows[int(since or 0) :],
+        )
+
+    def _take(self, body: bytes) -> JournalReceipt:
+        rows = msgspec.msgpack.decode(body, type=JournalUpload).rows
+        self.journal_rows = max([self.journal_rows, *(row.seq for row in rows)])
+        return JournalReceipt(through=self.journal_rows)
+
+
+class Nobody:
+    """A network with nobody at its other end."""
+
+    async def request(
+        self, method: str, path: str, *, headers: Mapping[str, str], body: bytes, seconds: float
+    ) -> Reply:
+        """Nobody answers."""
+        del method, path, headers, body, seconds
+        raise Unreachable("The gate was started without network.")
+
+    async def close(self) -> None:
+        """Nothing is open."""
