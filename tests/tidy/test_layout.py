@@ -31,7 +31,7 @@ FOLDERS = {"templates", "locale", "static"}
 MORE = {
     # What gates and server say to each other; scans that share a transaction; reading what was
     # presented; rows as the decision wants them; the words of a decision.
-    "admission": {"protocol", "coalesce", "presented", "records", "say"},
+    "admission": {"protocol", "bound", "coalesce", "presented", "records", "say"},
     # What the console shows by the second; the count of all places that nobody else can make.
     "insight": {"live", "stock_audit"},
     # The one place that changes stock, for many requests at once; days kept in memory.
@@ -58,6 +58,7 @@ GATE = (
     "shanmen.tickets.rotating",
     "shanmen.admission.rules",
     "shanmen.admission.protocol",
+    "shanmen.admission.bound",
     "shanmen.edge",
 )
 SERVER_ONLY = (

@@ -107,6 +107,16 @@ class EntranceInfo(Struct, frozen=True, kw_only=True):
     number: int
     name: Names
     zone: int
+    asks: bool = False
+    """Somebody can be let in there without a gate, by asking the server."""
+
+
+class GateInfo(Struct, frozen=True, kw_only=True):
+    """A gate of the site that decides alone when it is cut off."""
+
+    entrance: int
+    online: bool
+    """The server hears from it."""
 
 
 class TypeInfo(Struct, frozen=True, kw_only=True):
@@ -119,6 +129,11 @@ class TypeInfo(Struct, frozen=True, kw_only=True):
     """Numbers of the only entrances that admit it; None is any."""
     companion: bool = False
     """Admitted only together with somebody who is not of a type like this: a child."""
+    static_code: str = ""
+    """What a code must prove that does not change: free, document, or as the ticket itself says."""
+    party_size: int = 1
+    entries: int = 1
+    zones: int = 0
 
 
 class ZoneState(Struct, frozen=True, kw_only=True):
@@ -168,6 +183,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     """Key of the documents' marks (`document_mark`); the gate keeps it in memory alone."""
     blocked: list[bytes]
     """Marks of documents that nobody may enter with."""
+    gates: list[GateInfo] = []
+    """All gates of the site, for the bound on double entry (`admission.bound`)."""
 
 
 class TicketRow(Struct, frozen=True, array_like=True):
@@ -204,6 +221,8 @@ class TicketRow(Struct, frozen=True, array_like=True):
     """Of `persons_inside`, the same: negative where this gate saw more leave than enter."""
     inside_zone: int = 0
     """Of `persons_inside`, how many are in the zone of this gate; its own are among them."""
+    static_code: str = ""
+    """As in `TypeInfo`, for the channel that sold it."""
 
 
 class Holders(Struct, frozen=True, array_like=True):

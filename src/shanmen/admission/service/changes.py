@@ -166,6 +166,7 @@ class _Rows:
         self.keyring = read.keyring
         self.key_id, self.key = signing_key(read.keyring)
         self.document_key = document_key(read.keyring)
+        self.policy = read.facts.policy
         self.site_number = read.facts.device.site_number
         self.types = {kind.id: kind.number for kind in read.facts.catalog.types.values()}
         self.entrances = {p.entrance_id: p.entrance_number for p in read.facts.places}
@@ -209,6 +210,7 @@ class _Rows:
             used.entered_here,
             used.inside_here,
             used.inside_zone,
+            self.policy.static_rule(ticket.ticket_type_id, ticket.channel),
         )
 
     def token(self, ticket: FeedTicket) -> str:

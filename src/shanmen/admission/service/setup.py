@@ -10,6 +10,7 @@ from uuid import UUID
 from shanmen.admission import protocol
 from shanmen.admission.protocol import (
     EntranceInfo,
+    GateInfo,
     LaneInfo,
     PlaceInfo,
     Rules,
@@ -26,7 +27,13 @@ from shanmen.admission.service.lane_rows import (
     policies,
     policies_statement,
 )
-from shanmen.admission.service.zones import ZoneRow, share_of, zone_rows, zones_statement
+from shanmen.admission.service.zones import (
+    CUT_OFF_AFTER,
+    ZoneRow,
+    share_of,
+    zone_rows,
+    zones_statement,
+)
 from shanmen.catalog.queries import catalog_at, version_statement
 from shanmen.catalog.rules import Catalog
 from shanmen.db.pipeline import Statement, run
@@ -55,6 +62,13 @@ SELECT l.id, l.entrance_id, l.number, l.name, l.direction, l.active FROM lane l
 JOIN entrance e ON e.tenant_id = l.tenant_id AND e.id = l.entrance_id
 WHERE l.tenant_id = %s AND e.site_id = %s ORDER BY l.number
 """
+GATES = """
+SELECT e.number, d.last_seen_at IS NOT NULL AND d.last_seen_at > %s
+FROM gate_device d
+JOIN entrance e ON e.tenant_id = d.tenant_id AND e.id = d.entrance_id
+WHERE d.tenant_id = %s AND d.site_id = %s AND d.public_key IS NOT NULL AND d.revoked_at IS NULL
+ORDER BY e.number, d.id
+"""
 BLOCKED = """
 SELECT document FROM blocked_document
 WHERE tenant_id = %s AND lifted_at IS NULL AND (until IS NULL OR until >= %s) ORDER BY id
@@ -77,6 +91,7 @@ class SetupFacts:
     catalog: Catalog
     blocked: Sequence[bytes]
     """Encrypted numbers."""
+    gates: Sequence[GateInfo]
     today: date
 
     @property
@@ -127,8 +142,19 @@ def statements(tenant_id: int, *, device: Device) -> list[Statement]:
         policies_statement(tenant_id),
         zones_statement(tenant_id),
         blocked_statement(tenant_id, timezone=device.timezone),
+        gates_statement(tenant_id, site_id=device.site_id),
         version_statement(tenant_id),
     ]
+
+
+def gates_statement(tenant_id: int, *, site_id: UUID) -> Statement:
+    """Read the gates of a site that may admit; rows make `gates`."""
+    return Statement(GATES, (clock.now() - CUT_OFF_AFTER, tenant_id, site_id))
+
+
+def gates(rows: Sequence[Sequence[Any]]) -> tuple[GateInfo, ...]:
+    """The gates as the bound wants them."""
+    return tuple(GateInfo(entrance=number, online=online) for number, online in rows)
 
 
 def blocked_statement(tenant_id: int, *, timezone: str) -> Statement:
@@ -145,7 +171,7 @@ async def facts(
     session: Session, rows: Sequence[Sequence[Sequence[Any]]], *, device: Device
 ) -> SetupFacts:
     """What the rows of `statements` say."""
-    where, ways, rules, zones, blocked, version = rows
+    where, ways, rules, zones, blocked, devices, version = rows
     return SetupFacts(
         device=device,
         places=tuple(places(where).values()),
@@ -154,6 +180,7 @@ async def facts(
         zones=tuple(zone_rows(zones).values()),
         catalog=await catalog_at(session, version[0][0] if version else 0),
         blocked=tuple(row[0] for row in blocked),
+        gates=gates(devices),
         today=clock.today(device.timezone),
     )
 
@@ -187,11 +214,8 @@ def setup(known: SetupFacts, *, keyring: Keyring, now: datetime) -> Setup:
         ],
         sites=_unique((p.site_number, p.site_name) for p in known.places),
         zones=_unique((p.zone_number, p.zone_name) for p in own),
-        entrances=[
-            EntranceInfo(number=p.entrance_number, name=p.entrance_name, zone=p.zone_number)
-            for p in own
-        ],
-        types=_types(known, own),
+        entrances=entrance_infos(own, lanes=known.lanes, gates=known.gates),
+        types=type_infos(known.catalog, own, policy=known.policy),
         zone_states=[],
         rules=_rules(known.policy),
         signing_keys={
@@ -200,14 +224,33 @@ def setup(known: SetupFacts, *, keyring: Keyring, now: datetime) -> Setup:
         day_keys=_day_keys(known, keyring, now),
         document_key=document_key(keyring),
         blocked=[_mark(keyring, document) for document in known.blocked],
+        gates=list(known.gates),
     )
 
 
-def _types(known: SetupFacts, own: Sequence[Place]) -> list[TypeInfo]:
+def entrance_infos(
+    own: Sequence[Place], *, lanes: Sequence[LaneRow], gates: Sequence[GateInfo]
+) -> list[EntranceInfo]:
+    """A site's entrances; whoever stands at one without a gate asks the server."""
+    inward = {lane.entrance_id for lane in lanes if lane.inward}
+    guarded = {gate.entrance for gate in gates}
+    return [
+        EntranceInfo(
+            number=p.entrance_number,
+            name=p.entrance_name,
+            zone=p.zone_number,
+            asks=p.active and p.entrance_id in inward and p.entrance_number not in guarded,
+        )
+        for p in own
+    ]
+
+
+def type_infos(catalog: Catalog, own: Sequence[Place], *, policy: PolicyRow) -> list[TypeInfo]:
+    """A site's ticket types as gates must know them; `own` are the site's entrances."""
     numbers = {p.entrance_id: p.entrance_number for p in own}
     found = []
-    for kind in known.catalog.of_site(known.device.site_id):
-        only = known.policy.entrances.get(str(kind.id))
+    for kind in catalog.of_site(own[0].site_id):
+        only = policy.entrances.get(str(kind.id))
         found.append(
             TypeInfo(
                 number=kind.number,
@@ -216,7 +259,11 @@ def _types(known: SetupFacts, own: Sequence[Place]) -> list[TypeInfo]:
                 entrances=None
                 if only is None
                 else sorted(numbers[one] for one in only if one in numbers),
-                companion=str(kind.id) in known.policy.companions,
+                companion=str(kind.id) in policy.companions,
+                static_code=policy.static_rule(kind.id, ""),
+                party_size=kind.party_size,
+                entries=kind.entries,
+                zones=kind.zones,
             )
         )
     return found
