@@ -99,8 +99,10 @@ def describe_command(command: click.Command, name: str) -> Iterable[str]:
     if rows:
         yield table(("Option", "Meaning"), rows)
     if isinstance(command, click.Group):
-        for child, below in sorted(command.commands.items()):
-            if not below.hidden:
+        # Asked for by name: some commands are loaded only then.
+        for child in sorted(command.list_commands(context)):
+            below = command.get_command(context, child)
+            if below is not None and not below.hidden:
                 yield from describe_command(below, f"{name} {child}")
 
 

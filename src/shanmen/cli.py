@@ -64,7 +64,23 @@ def with_database(work: "Callable[[Database, Settings], Awaitable[R]]") -> R:
         raise click.ClickException(str(error)) from error
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands here, and those of the gate, which are loaded when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        return sorted([*super().list_commands(ctx), "gate"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name == "gate":
+            from shanmen.edge.cli import gate
+
+            return gate
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="shanmen")
 @click.option("--with-parent", is_flag=True, hidden=True, help="End when standard input ends.")
 def main(*, with_parent: bool) -> None:

@@ -19,7 +19,7 @@ from shanmen.admission.protocol import Answer, AskRequest, Command, LaneHealth, 
 from shanmen.edge import device as devices
 from shanmen.edge.asking import ask
 from shanmen.edge.client import Breaker, Refused, Server, Skew
-from shanmen.edge.desk import Desk, ThreadDesk
+from shanmen.edge.desk import Desk, InlineDesk, ThreadDesk
 from shanmen.edge.gate import Gate, Scan
 from shanmen.edge.memory import Memory
 from shanmen.edge.secrets import Secrets, memory_folder
@@ -83,6 +83,17 @@ class Agent:
             transport = HttpTransport(device.url, ca=Path(device.ca) if device.ca else None)
         server = None if memory.revoked else Server(transport, device, skew)
         return cls(Gate(store, memory, skew), server, desk=desk or ThreadDesk())
+
+    @classmethod
+    def look(cls, folder: Path) -> "Agent":
+        """Look at a gate's file, which another process may be using; nothing can be done with it.
+
+        Raises DeviceMissing or StoreBroken.
+        """
+        device = devices.load(folder)
+        store = Store(folder / FILE, look_only=True)
+        memory = Memory(store, Secrets(memory_folder(), name=device.device_id.hex))
+        return cls(Gate(store, memory, Skew(memory.skew_ms)), None, desk=InlineDesk())
 
     def _new_sync(self, server: Server) -> Sync:
         return Sync(

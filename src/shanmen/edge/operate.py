@@ -30,11 +30,17 @@ class Operating:
 
 @asynccontextmanager
 async def operate(
-    agent: Agent, folder: Path, *, lanes: Path | None = None, also_show: Show | None = None
+    agent: Agent,
+    folder: Path,
+    *,
+    lanes: Path | None = None,
+    port: int | None = None,
+    also_show: Show | None = None,
 ) -> AsyncIterator[Operating]:
     """Run lanes and page of a started agent until the block ends.
 
-    `lanes` is the file that describes the devices, ``lanes.toml`` of the folder without. Raises
+    `lanes` is the file that describes the devices, ``lanes.toml`` of the folder without; `port` is
+    the page's, instead of the file's. Raises
     config.Wrong for a file that cannot be used and OSError where the page's port is taken.
     """
     file = config.load(lanes or folder / LANES_FILE)
@@ -46,12 +52,13 @@ async def operate(
             also_show(shown)
 
     entrance = Entrance(agent, build(file.lane), show=show)
-    page, port, pin = await open_page(
-        agent, entrance, board, folder=folder, host=file.page.host, port=file.page.port
+    wanted = file.page.port if port is None else port
+    page, at, pin = await open_page(
+        agent, entrance, board, folder=folder, host=file.page.host, port=wanted
     )
     work = asyncio.create_task(entrance.run())
     try:
-        yield Operating(f"http://{_host(file.page.host)}:{port}/", pin, entrance, work)
+        yield Operating(f"http://{_host(file.page.host)}:{at}/", pin, entrance, work)
     finally:
         await page.close()
         work.cancel()

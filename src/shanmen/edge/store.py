@@ -6,6 +6,8 @@ file in the clear: bodies are sealed under the ticket's own code, documents are 
 that is kept elsewhere (`edge.secrets`).
 """
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -69,6 +71,17 @@ class StoreBroken(Exception):
     """The store cannot be used; the message is one sentence for whoever stands at the gate."""
 
 
+def _only_one(path: Path) -> int:
+    """Keep a second agent away from the file; the system lets go when this process ends."""
+    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise StoreBroken(f"A gate is running in {path.parent} already.") from error
+    return lock
+
+
 def _complete(statements: str) -> Iterator[str]:
     """Single statements: `executescript` would commit what is open."""
     pending = ""
@@ -82,10 +95,15 @@ def _complete(statements: str) -> Iterator[str]:
 class Store:
     """An open file. One caller at a time, from whichever thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, look_only: bool = False) -> None:
         self.path = path
+        self._lock = -1
         with self._explained():
+            if look_only:
+                self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+                return
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = _only_one(path)
             self._db = sqlite3.connect(
                 path, isolation_level=None, check_same_thread=False, cached_statements=256
             )
@@ -93,7 +111,7 @@ class Store:
             try:
                 self._prepare()
             except BaseException:
-                self._db.close()
+                self.close()
                 raise
 
     def _prepare(self) -> None:
@@ -178,6 +196,9 @@ class Store:
     def close(self) -> None:
         """Close the file; its log is folded into it."""
         self._db.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

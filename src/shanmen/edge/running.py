@@ -1,0 +1,52 @@
+"""A gate at work, from its start until it is told to end."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from shanmen.edge.agent import Agent
+from shanmen.edge.operate import Operating, operate
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class CannotRun(Exception):
+    """The gate did not start; the message says why, in a sentence."""
+
+
+async def run_gate(
+    folder: Path,
+    *,
+    lanes: Path | None = None,
+    port: int | None = None,
+    started: Callable[[Operating], None] = lambda _: None,
+) -> None:
+    """Run until SIGTERM or SIGINT; raises DeviceMissing, StoreBroken, config.Wrong or CannotRun."""
+    agent = Agent.open(folder)
+    try:
+        await agent.start()
+        async with operate(agent, folder, lanes=lanes, port=port) as operating:
+            started(operating)
+            await _until_told(operating.work)
+    except OSError as error:
+        raise CannotRun(f"The guard's page cannot be served: {error.strerror or error}.") from error
+    finally:
+        await agent.close()
+
+
+async def _until_told(work: "asyncio.Task[None]") -> None:
+    """Wait for a signal; a mistake in the program ends the wait as well, and is raised."""
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, told.set)
+    waiting = asyncio.create_task(told.wait())
+    try:
+        await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done() and not work.cancelled():
+            work.result()
+    finally:
+        waiting.cancel()
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
