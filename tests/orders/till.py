@@ -49,6 +49,7 @@ class Till:
         """Begin a new day."""
         self.started: dict[str, StartPayment] = {}
         self.states: dict[str, PaymentState] = {}
+        self.closed: list[str] = []
         self.down = False
         self.asked = 0
 
@@ -75,7 +76,12 @@ class Till:
         return self.states.get(out_trade_no, unknown)
 
     async def close(self, out_trade_no: str) -> PaymentState:
-        return await self.query(out_trade_no)
+        state = await self.query(out_trade_no)
+        if state.status is PaymentStatus.UNPAID:
+            self.closed.append(out_trade_no)
+            closed = PaymentState(out_trade_no=out_trade_no, status=PaymentStatus.CLOSED)
+            state = self.states[out_trade_no] = closed
+        return state
 
     async def refund(self, request: RefundRequest) -> RefundState:
         self._reachable()

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from shanmen.catalog import errors, queries, service
-from shanmen.catalog.hold_times import HoldTime, hold_times, set_hold_times
+from shanmen.catalog.hold_times import HoldTimes, hold_times, set_hold_times
 from shanmen.catalog.rules import TicketTypeInfo
 from shanmen.catalog.schemas import DayPrice, PriceSpec, Product, TicketTypeSpec
 from shanmen.db.session import Session, Unit
@@ -176,12 +176,12 @@ async def price_calendar(
 
 
 @get("/api/v1/hold-times", guards=[requires()], tags=TAGS, responses=problems())
-async def read_hold_times(unit: NamedDependency[Unit]) -> list[HoldTime]:
+async def read_hold_times(unit: NamedDependency[Unit]) -> HoldTimes:
     """Say how long unpaid orders keep their places, by channel.
 
     A channel that is not named has the time of the empty one; without that, the server's.
     """
-    return await unit(hold_times)
+    return HoldTimes(times=await unit(hold_times))
 
 
 @put(
@@ -190,11 +190,9 @@ async def read_hold_times(unit: NamedDependency[Unit]) -> list[HoldTime]:
     tags=TAGS,
     responses=problems(FormInvalid, errors.ChannelUnreadable, errors.HoldTimeTwice),
 )
-async def replace_hold_times(
-    data: JSONBody[list[HoldTime]], unit: NamedDependency[Unit]
-) -> list[HoldTime]:
+async def replace_hold_times(data: JSONBody[HoldTimes], unit: NamedDependency[Unit]) -> HoldTimes:
     """Replace all hold times. Orders that are held keep the time that they were given."""
-    return await unit(set_hold_times, times=data)
+    return HoldTimes(times=await unit(set_hold_times, times=data.times))
 
 
 routes = [

@@ -30,6 +30,12 @@ class HoldTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     minutes: Annotated[int, Meta(ge=1, le=LONGEST_MINUTES, examples=[15])]
 
 
+class HoldTimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All hold times that the operator has set."""
+
+    times: Annotated[list[HoldTime], Meta(max_length=100)]
+
+
 async def hold_times(session: Session) -> list[HoldTime]:
     """What the operator has said, all other channels first."""
     rows = await session.execute(
