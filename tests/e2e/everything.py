@@ -11,6 +11,8 @@ from litestar import Litestar
 from shanmen.admission import service as gate
 from shanmen.admission.schemas import ScanRequest
 from shanmen.db.session import Database, Session
+from shanmen.inventory.division import AllotmentSpec, ShareSpec
+from shanmen.inventory.service.divide import divide_slots, set_division
 from shanmen.kit import ids
 from shanmen.orders.queries import order_secret
 from shanmen.orders.schemas import Placed
@@ -116,6 +118,7 @@ async def make_everything(database: Database) -> Everything:
     world = await make_world(database, mark="甲", people=3_400_001, phone="13900002468")
     desk = Desk(database, world.park)
     ahead = await desk.unit(slots_ahead, park=world.park)
+    await divide(desk, world.park)
     orders = {}
     for name in ("held", "paid", "entered", "given back", "given up"):
         # What is to be moved to another day must not have begun.
@@ -144,6 +147,27 @@ async def slots_ahead(session: Session, *, park: Park) -> list[UUID]:
         for days in (1, 2)
         for hour in (8, 12)
     ]  # fmt: skip
+
+
+async def divide(desk: Desk, park: Park) -> None:
+    """Shares of each kind, in the pool and in the slot of today."""
+    await desk.unit(
+        set_division,
+        pool_id=park.gate_pool,
+        allotments=[
+            AllotmentSpec(channel="ota", percent=30, release_minutes=120),
+            AllotmentSpec(channel="window", kind="minimum", places=10),
+        ],
+    )
+    await desk.unit(
+        divide_slots,
+        slot_ids=park.slots,
+        allotments=[
+            ShareSpec(channel="web", places=20),
+            ShareSpec(channel="ota", places=25, release_minutes=2880),
+            ShareSpec(channel="window", kind="minimum", places=10),
+        ],
+    )
 
 
 def _scan(park: Park, placed: Placed) -> ScanRequest:

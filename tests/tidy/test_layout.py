@@ -34,8 +34,9 @@ MORE = {
     "admission": {"protocol", "bound", "coalesce", "presented", "records", "say"},
     # What the console shows by the second; the count of all places that nobody else can make.
     "insight": {"live", "stock_audit"},
-    # The one place that changes stock, for many requests at once; days kept in memory.
-    "inventory": {"stock", "board"},
+    # The one place that changes stock, for many requests at once; days kept in memory; the
+    # arithmetic of channels' shares, and their shapes; who tells what was sold.
+    "inventory": {"stock", "board", "allotments", "division", "sales"},
     "orders": {"desk"},  # The process's order desk: requests that share a transaction.
     # One file a provider, and which are in use; a bank to try them against.
     "payments": {"providers", "registry", "standin"},

@@ -187,6 +187,18 @@ async def pool_days(
     return {(row[0], row[1]): PoolDay(*row) for row in result}
 
 
+async def next_day(session: Session, *, pool_id: UUID, first: date) -> date | None:
+    """The first day from `first` on that has open slots, None without any."""
+    found: date | None = await session.scalar(
+        text(
+            "SELECT min(day) FROM slot WHERE tenant_id = :tenant AND pool_id = :pool "
+            "AND day >= :first AND status = 'open'"
+        ),
+        {"tenant": session.tenant_id, "pool": pool_id, "first": first},
+    )
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class PoolView:
     """Something scarce that tickets draw on."""

@@ -127,7 +127,14 @@ async def read_move(
     )
     offers = [
         offer
-        for offer in slot_offers(types, slots, price=catalog.price, today=today, now=now)
+        for offer in slot_offers(
+            types,
+            slots,
+            price=catalog.price,
+            today=today,
+            now=now,
+            channel=contents.view.channel,
+        )
         if offer.slot.pool_id == wish.pool_id
     ]
     ahead = min(kind.days_ahead for kind in types)

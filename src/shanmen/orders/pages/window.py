@@ -161,6 +161,7 @@ async def read_day(session: Session, *, site_id: UUID, day: date, timezone: str)
     slots = await inventory.slots_between(
         session, pool_ids={d.pool_id for kind in types for d in kind.draws}, first=day, last=day
     )
+    slots = [slot.seen_by(CHANNEL, now) for slot in slots]
     offers = slot_offers(types, slots, price=catalog.price, today=today, now=now)
     return DayShop(
         day, today, now, catalog, tuple(types), tuple(offers), {slot.id: slot for slot in slots}

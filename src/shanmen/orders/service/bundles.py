@@ -52,6 +52,7 @@ def _complete(
     prepared: Prepared, mains: dict[UUID, SlotState], candidates: dict[date, list[SlotState]]
 ) -> Prepared:
     tickets = []
+    channel, now = prepared.request.channel, clock.now()
     for index, ticket in enumerate(prepared.tickets):
         if not incomplete(ticket):
             tickets.append(ticket)
@@ -63,10 +64,14 @@ def _complete(
         for draw in ticket.kind.draws[1:]:
             found = companion_slot(
                 main,
-                (c for c in candidates.get(main.day, ()) if c.pool_id == draw.pool_id),
+                (
+                    c.seen_by(channel, now)
+                    for c in candidates.get(main.day, ())
+                    if c.pool_id == draw.pool_id
+                ),
                 need=draw.quantity,
                 ticket_type_id=ticket.kind.id,
-                now=clock.now(),
+                now=now,
             )
             if found is None:
                 raise SoldOut(field=f"tickets.{index}.slot_id", left=0)

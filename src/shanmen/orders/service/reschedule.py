@@ -149,11 +149,12 @@ async def _slots(
     main = found.get(slot_id)
     if main is None or not kind.draws or main.pool_id != kind.draws[0].pool_id:
         raise SlotNotFound(field="slot_id")
+    now = clock.now()
     check_sale_window(
         kind,
         main.day,
         main.ends_at,
-        now=clock.now(),
+        now=now,
         timezone=await site_timezone(session, order.site_id),
         path="slot_id",
     )
@@ -166,7 +167,7 @@ async def _slots(
         for draw in kind.draws[1:]:
             other = companion_slot(
                 main,
-                (c for c in same_day if c.pool_id == draw.pool_id),
+                (c.seen_by(order.channel, now) for c in same_day if c.pool_id == draw.pool_id),
                 need=draw.quantity,
                 ticket_type_id=kind.id,
             )
