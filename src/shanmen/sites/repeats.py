@@ -8,19 +8,20 @@ two a repetition waits; if the process died there, it is told that the change wa
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from litestar import Request, Response
 from litestar.datastructures import Headers
 from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 from sqlalchemy import select, text, update
 
 from shanmen.db.idempotency import Idempotency, key_digest, request_digest
 from shanmen.db.locks import lock_key
-from shanmen.db.session import Database, Session
+from shanmen.db.session import Database, DatabaseAway, Session
 from shanmen.kit import clock, ids
+from shanmen.kit.coalesce import CommitUnknown
 from shanmen.kit.errors import IdempotencyMismatch
 from shanmen.sites.errors import AnswerLost
 from shanmen.sites.queries import ApiCaller
@@ -37,6 +38,8 @@ _CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _SAME_TWICE: Final = frozenset({"PUT", "PATCH"})
 _WAITS: Final = 20
 _WAIT_SECONDS: Final = 0.05
+_TRIES: Final = 20
+_TRY_AGAIN_SECONDS: Final = 0.5
 _OK: Final = range(200, 300)
 
 
@@ -127,7 +130,15 @@ class Repeat:
                 .values(status=status, answer=answer)
             )
 
-        await self.database.unit(self.tenant_id)(keep)
+        # The change is made, so this is worth some patience: a database that was killed comes back.
+        for attempt in range(_TRIES):
+            try:
+                return await self.database.unit(self.tenant_id)(keep)
+            except (DatabaseAway, CommitUnknown):
+                if attempt == _TRIES - 1:
+                    raise
+                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+        return None
 
 
 async def expect_repeats(
@@ -190,20 +201,22 @@ class RepeatsMiddleware:
         ):
             await self.app(scope, receive, send)
             return
-        status = 0
+        start: Message | None = None
 
         async def record(message: Message) -> None:
-            nonlocal status
+            nonlocal start
             repeat = scope.get(_SCOPE_KEY)
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            elif (
-                message["type"] == "http.response.body"
-                and isinstance(repeat, Repeat)
-                and repeat.begun
-                and status in _OK
-            ):
-                await repeat.record(status, message["body"])
+            kept = isinstance(repeat, Repeat) and repeat.begun
+            if message["type"] == "http.response.start" and kept and message["status"] in _OK:
+                # Nobody hears of it before it is recorded: a failure can still be told.
+                start = message
+                return
+            if message["type"] == "http.response.body" and start is not None:
+                await cast("Repeat", repeat).record(
+                    cast("HTTPResponseStartEvent", start)["status"], message["body"]
+                )
+                begun, start = start, None
+                await send(begun)
             await send(message)
 
         await self.app(scope, receive, record)
