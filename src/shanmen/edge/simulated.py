@@ -253,3 +253,110 @@ class Nobody:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Something that a visitor does, and what should come of it."""
+
+    expect: str
+    """The reason of a refusal, or passed, or given_back."""
+    text: Callable[[], str] | None = None
+    """The code that is shown, made at that moment."""
+    card: str = ""
+    walks: int = 0
+    """So many go through when the barrier opens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who comes to the gate."""
+
+    what: str
+    attempts: list[Attempt]
+
+    @classmethod
+    def by_number(cls, number: str) -> "Visitor":
+        """Somebody whose ticket's short number is typed."""
+        return cls(f"ticket {number}", [Attempt("passed", text=lambda: number, walks=99)])
+
+
+_SCREENSHOT_AGE = timedelta(minutes=5)
+_SURNAMES = "赵钱孙李周吴郑王冯陈"
+
+
+def crowd(server: DemoServer, rng: random.Random, count: int) -> list[Visitor]:
+    """So many visitors of all kinds, and what should happen to each."""
+    kinds = (_plain, _family, _screenshot, _second_factor, _again, _forged, _turns_away, _card_only)
+    weights = (50, 14, 8, 8, 6, 4, 5, 5)
+    # One of each kind first: a short run shows everything too.
+    made = rng.sample(kinds, min(count, len(kinds)))
+    made += rng.choices(kinds, weights, k=count - len(made))
+    return [make(server, rng, index) for index, make in enumerate(made)]
+
+
+def _sell(
+    server: DemoServer, rng: random.Random, index: int, *, party: int = 1, strict: bool = False
+) -> Ticket:
+    name = rng.choice(_SURNAMES) + "某"
+    return server.sell(party=party, second_factor=strict, document=id_number(index), name=name)
+
+
+def id_number(index: int) -> str:
+    """An identity number that is right in itself and belongs to nobody: of the year 1900."""
+    digits = f"110101190001{1 + index // 1000 % 28:02d}{index % 1000:03d}"
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    total = sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True))
+    return digits + "10X98765432"[total % 11]
+
+
+def _plain(server: DemoServer, rng: random.Random, index: int) -> Visitor:
+    ticket = _sell(server, rng, index)
+    return Visitor("one person", [Attempt("passed", lambda: ticket.code(clock.now()), walks=1)])
+
+
+def _family(server: DemoServer, rng: random.Random, index: int) -> Visitor:
+    party = rng.randint(2, 4)
+    ticket = _sell(server, rng, index, party=party)
+    shown = Attempt("passed", lambda: ticket.code(clock.now()), walks=party)
+    return Visitor(f"a family of {party}", [shown])
+
+
+def _screenshot(server: DemoServer, rng: random.Random, index: int) -> Visitor:
+    ticket = _sell(server, rng, index)
+    old = Attempt("code_stale", lambda: ticket.code(clock.now() - _SCREENSHOT_AGE))
+    new = Attempt("passed", lambda: ticket.code(clock.now()), walks=1)
+    return Visitor("a screenshot, then the ticket", [old, new])
+
+
+def _second_factor(server: DemoServer, rng: random.Random, index: int) -> Visitor:
+    ticket = _sell(server, rng, index, strict=True)
+    code = Attempt("document_required", lambda: ticket.code(clock.now()))
+    return Visitor(
+        "a code, then the card", [code, Attempt("passed", card=ticket.document, walks=1)]
+    )
+
+
+def _again(server: DemoServer, rng: random.Random, index: int) -> Visitor:
+    ticket = _sell(server, rng, index)
+    first = Attempt("passed", lambda: ticket.code(clock.now()), walks=1)
+    # A scanner that sees the very same text at once takes it for one scan; a friend shows paper.
+    friend = Attempt("already_used", lambda: ticket.text)
+    return Visitor("one ticket for two people", [first, friend])
+
+
+def _forged(server: DemoServer, rng: random.Random, index: int) -> Visitor:
+    ticket = _sell(server, rng, index)
+    return Visitor("a forged ticket", [Attempt("bad_signature", lambda: server.forge(ticket))])
+
+
+def _turns_away(server: DemoServer, rng: random.Random, index: int) -> Visitor:
+    ticket = _sell(server, rng, index)
+    away = Attempt("given_back", lambda: ticket.code(clock.now()))
+    back = Attempt("passed", card=ticket.document, walks=1)
+    return Visitor("turns away, then comes back", [away, back])
+
+
+def _card_only(server: DemoServer, rng: random.Random, index: int) -> Visitor:
+    ticket = _sell(server, rng, index)
+    return Visitor("an identity card alone", [Attempt("passed", card=ticket.document, walks=1)])

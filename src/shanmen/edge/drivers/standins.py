@@ -133,6 +133,46 @@ class TypingScanner:
         os.close(self._handle)
 
 
+class TcpScanner:
+    """A code scanner on the network: sends lines to whoever is connected."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> "TcpScanner":
+        """Listen on this machine; `port` then says where."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        with contextlib.suppress(OSError):
+            await reader.read()
+        self._writers.discard(writer)
+        writer.close()
+
+    def scan(self, text: str) -> None:
+        """Scan a code."""
+        for writer in self._writers:
+            writer.write(text.encode() + b"\r\n")
+
+    @property
+    def connected(self) -> bool:
+        """Whether a driver listens."""
+        return bool(self._writers)
+
+    async def stop(self) -> None:
+        """Switch it off."""
+        if self._server is not None:
+            self._server.close()
+            for writer in list(self._writers):
+                writer.transport.abort()
+            await self._server.wait_closed()
+
+
 class IdCardReader:
     """A reader of identity cards; `card` lies on it, as 256 bytes of text (`sdt.text_of`)."""
 
@@ -141,6 +181,7 @@ class IdCardReader:
         self.card: bytes | None = None
         self.found_once = False
         """A real reader finds a card once, until it was lifted and laid down again."""
+        self.asked = 0
         self._selected = False
         self._frames = sdt.Frames()
         self.port = Port(self._hear)
@@ -155,6 +196,7 @@ class IdCardReader:
 
     def _hear(self, data: bytes) -> None:
         for body in self._frames.feed(data):
+            self.asked += 1
             self.port.say(self.mischief.spoil(sdt.frame(b"\0\0" + self._answer(body))))
 
     def _answer(self, body: bytes) -> bytes:
