@@ -24,6 +24,7 @@ from shanmen.edge.operate import LANES_FILE, Operating
 from shanmen.edge.page.words import say
 from shanmen.edge.place import moment_of
 from shanmen.edge.running import CannotRun, run_gate
+from shanmen.edge.simulate import simulate
 from shanmen.edge.states import AgentState
 from shanmen.edge.store import FILE, StoreBroken
 from shanmen.kit import clock
@@ -47,6 +48,9 @@ folder_option = click.option(
 @click.group("gate")
 def gate() -> None:
     """A gate: admits with and without network, and needs no server package."""
+
+
+gate.add_command(simulate)
 
 
 @gate.command()
