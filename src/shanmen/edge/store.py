@@ -18,7 +18,7 @@ FILE = "gate.sqlite3"
 
 Row = Sequence[Any]
 
-_TABLES = (
+TABLES = (
     """
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE ticket (
@@ -95,8 +95,11 @@ def _complete(statements: str) -> Iterator[str]:
 class Store:
     """An open file. One caller at a time, from whichever thread."""
 
-    def __init__(self, path: Path, *, look_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, look_only: bool = False, tables: Sequence[str] = TABLES
+    ) -> None:
         self.path = path
+        self._tables = tables
         self._lock = -1
         with self._explained():
             if look_only:
@@ -124,11 +127,11 @@ class Store:
         if found != "ok":
             raise sqlite3.DatabaseError(str(found))
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(_TABLES):
+        if version > len(self._tables):
             raise StoreBroken(
                 f"{self.path} was written by a later version of Shanmen: install that one again."
             )
-        for number, statements in enumerate(_TABLES[version:], start=version + 1):
+        for number, statements in enumerate(self._tables[version:], start=version + 1):
             with self.transaction():
                 for statement in _complete(statements):
                     self._db.execute(statement)

@@ -38,7 +38,7 @@ _LONGEST_PAUSE = 30.0
 _PATIENCE_SECONDS = 20.0
 _QUICK_SECONDS = 0.15
 _ROWS_AT_ONCE = 2_000
-_CHUNK = 500
+_CHUNK = 1_000
 """Tickets that go into one transaction: decisions wait for no more than these."""
 _TIDY_SECONDS = 3_600
 GAP = "admission.journal_gap"

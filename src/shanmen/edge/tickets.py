@@ -163,11 +163,12 @@ class Tickets:
         )
 
     def _drop_marks(self, rows: Sequence[TicketRow]) -> None:
-        gone = []
-        for row in rows:
-            old = self.row(row.id)
-            if old is not None:
-                gone += [(mark, row.id) for mark, _ in old.documents]
+        known = self._store.all(
+            f"SELECT body FROM ticket WHERE id IN ({', '.join('?' * len(rows))})",  # noqa: S608
+            [row.id for row in rows],
+        )
+        before = [_decode(row[0]) for row in known]
+        gone = [(mark, old.id) for old in before for mark, _ in old.documents]
         self._store.do_many("DELETE FROM mark WHERE mark = ? AND ticket = ?", gone)
 
     def drop_before(self, epoch: int) -> None:
