@@ -5,10 +5,11 @@ A plain model in memory. It knows no locks, batches or tables; that is the point
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from shanmen.orders.schemas import Placed
+from tests.support.desk import HOLD_SECONDS
 from tests.support.park import PRICES
 
 GATE, RIDE = "gate", "ride"
@@ -17,6 +18,8 @@ Counters = dict[tuple[str, int], int]
 
 PERSONS = {"adult": 1, "family": 3, "bundle": 1, "free": 1}
 NEVER_ISSUED = frozenset({"held", "expired", "cancelled"})
+HOLD = timedelta(seconds=HOLD_SECONDS)
+EXTENDABLE = timedelta(minutes=5)
 PAID = frozenset({"issued", "partly_used", "used", "refunding", "refunded"})
 
 
@@ -52,10 +55,16 @@ class PaperOrder:
     tickets: list[PaperTicket]
     status: str = "held"
     moves: int = 0
+    extended: bool = False
     attempts: dict[str, UUID] = field(default_factory=dict)
     paid: set[str] = field(default_factory=set)
     issued: bool = False
     open_refunds: int = 0
+
+    @property
+    def ends(self) -> datetime:
+        """Until when its places are held."""
+        return self.placed.hold_expires_at + (HOLD if self.extended else timedelta())
 
     @property
     def left(self) -> list[PaperTicket]:
@@ -152,11 +161,24 @@ class Paper:
         lapsed = [
             order
             for order in self.orders
-            if order.status == "held" and order.placed.hold_expires_at <= now
+            if order.status == "held" and order.ends <= now
         ]
         for order in lapsed:
             order.status = "expired"
         return len(lapsed)
+
+    def extend(self, order: PaperOrder, now: datetime) -> str | None:
+        """Hold the places for as long again, once, in the last minutes."""
+        if order.status == "expired" or (order.status == "held" and now >= order.ends):
+            return "HoldLapsed"
+        if order.status != "held":
+            return "NotPayable"
+        if order.extended:
+            return "HoldExtended"
+        if order.ends - now > EXTENDABLE:
+            return "HoldLongEnough"
+        order.extended = True
+        return None
 
     def cancel(self, order: PaperOrder) -> str | None:
         if order.status != "held":

@@ -211,7 +211,7 @@ async def test_months_and_years_are_read_only_where_they_are_limited(town: Town)
     today = date(2027, 3, 10)
 
     def since(**bounds: int) -> date:
-        limited = replace(kind, id=ids.new_id(), limits=Limits(**bounds))
+        limited = replace(kind, id=ids.new_id(), limits=Limits(**bounds))  # type: ignore[arg-type]
         return limits.counted_since([kind, limited], today=today)
 
     assert since() == date(2027, 3, 9)

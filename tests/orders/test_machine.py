@@ -34,6 +34,7 @@ from shanmen.kit import clock, ids
 from shanmen.kit.errors import DomainError
 from shanmen.ledger.service import differences as ledger_differences
 from shanmen.orders.schemas import Placed, TicketInput
+from shanmen.orders.service.extend import extend_hold
 from shanmen.orders.service.lapse import cancel_order, expire_holds
 from shanmen.orders.service.pay import Heard
 from shanmen.orders.service.place import place_orders
@@ -150,7 +151,7 @@ class Life(RuleBasedStateMachine):
         )
         if order.status != "held":
             assert attempt == "NotPayable"
-        elif self.now >= order.placed.hold_expires_at:
+        elif self.now >= order.ends:
             assert attempt == "HoldLapsed"
         elif order.placed.amount_fen == 0:
             assert attempt is None
@@ -175,6 +176,16 @@ class Life(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         assert self.run(self.desk.unit(expire_holds)) == self.paper.sweep(self.now)
+
+    @rule(order=orders)
+    def extend(self, order: PaperOrder) -> None:
+        outcome = self.run(
+            self.desk.unit(extend_hold, order_id=order.placed.id, hold_seconds=HOLD_SECONDS)
+        )
+        refusal = self.paper.extend(order, self.now)
+        assert (outcome if isinstance(outcome, str) else None) == refusal
+        if refusal is None:
+            assert outcome == order.ends
 
     @rule(order=orders)
     def cancel(self, order: PaperOrder) -> None:
