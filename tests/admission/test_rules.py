@@ -83,6 +83,16 @@ def test_a_valid_ticket_is_admitted() -> None:
         (replace(TICKET, flags=ROTATING, has_documents=False), CODE, {}, Reason.CODE_STALE),
         (replace(TICKET, flags=ROTATING), replace(CODE, code=Code.STALE), {}, Reason.CODE_STALE),
         (TICKET, CODE, {"open": False}, Reason.LANE_CLOSED),
+        (TICKET, replace(CODE, blocked=True), {}, Reason.BLOCKED),
+        (
+            replace(TICKET, entries=0, persons_inside=1, inside_zones={0: 1}),
+            CODE,
+            {"policy": Policy(anti_passback=True)},
+            Reason.STILL_INSIDE,
+        ),
+        (replace(TICKET, companion=True), CODE, {}, Reason.COMPANION_MISSING),
+        (TICKET, CODE, {"room": 0}, Reason.ZONE_FULL),
+        (replace(TICKET, static_code="document"), CODE, {}, Reason.DOCUMENT_REQUIRED),
         (
             replace(TICKET, entries=0, last_entry=Entry(NOON - timedelta(seconds=5), EAST)),
             CODE,
@@ -253,3 +263,39 @@ def test_of_several_tickets_the_first_admissible_counts() -> None:
     assert best([used, good, tomorrow]) == 1
     assert best([tomorrow, used]) == 1
     assert best([refuse(Reason.REFUNDED), tomorrow]) == 1
+
+
+def test_whoever_is_inside_another_zone_may_enter_this_one() -> None:
+    gate = replace(GATE, policy=Policy(anti_passback=True))
+    family = replace(FAMILY, entries=0, persons_inside=3, inside_zones={1: 3})
+    assert decide(family, CODE, gate).persons == 3
+    part = replace(family, inside_zones={0: 2, 1: 1})
+    assert decide(part, CODE, gate).persons == 1
+    assert decide(part, replace(CODE, persons=2), gate).reason is Reason.TOO_MANY
+    assert decide(part, CODE, GATE).persons == 3
+
+
+def test_a_zone_takes_those_that_it_has_room_for() -> None:
+    gate = replace(GATE, room=2)
+    assert decide(TICKET, CODE, gate).admit
+    decision = decide(FAMILY, CODE, gate)
+    assert (decision.reason, decision.params["left"]) == (Reason.ZONE_FULL, 2)
+    assert decide(FAMILY, replace(CODE, persons=2), gate).persons == 2
+    # Nobody is kept from leaving a zone that is full.
+    assert decide(FAMILY, CODE, replace(gate, room=0, direction="out")).admit
+
+
+def test_a_child_goes_in_with_somebody() -> None:
+    child = replace(TICKET, companion=True)
+    assert decide(child, replace(CODE, accompanied=True), GATE).admit
+
+
+def test_what_a_static_code_must_prove() -> None:
+    rotating = replace(TICKET, flags=ROTATING)
+    assert decide(replace(rotating, static_code="free"), CODE, GATE).admit
+    stale = replace(CODE, code=Code.STALE)
+    assert decide(replace(rotating, static_code="free"), stale, GATE).reason is Reason.CODE_STALE
+    strict = replace(TICKET, static_code="document")
+    assert decide(strict, replace(CODE, document=DocumentCheck.MATCHES), GATE).admit
+    assert decide(strict, replace(CODE, code=Code.DOCUMENT), GATE).admit
+    assert decide(replace(strict, has_documents=False), CODE, GATE).admit

@@ -171,6 +171,27 @@ class DeviceMissing(DomainError):
     status = 404
 
 
+class BlockUnknown(DomainError):
+    """There is no such entry in the list of blocked documents."""
+
+    code = "admission.block_unknown"
+    status = 404
+
+
+class TicketTypeUnknown(DomainError):
+    """The site has no such ticket type."""
+
+    code = "admission.ticket_type_unknown"
+    status = 404
+
+
+class BadStaticRule(DomainError):
+    """A code that does not change is free, or asks for a document."""
+
+    code = "admission.bad_static_rule"
+    status = 422
+
+
 class CaseUnknown(DomainError):
     """There is no such case."""
 

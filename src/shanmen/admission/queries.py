@@ -74,6 +74,14 @@ class PolicyView:
     repeat_seconds: int = DEFAULT_SECONDS
     entrances: Mapping[UUID, tuple[UUID, ...]] = field(default_factory=dict)
     """The only entrances of a ticket type; a type that is missing is admitted everywhere."""
+    anti_passback: bool = False
+    companions: frozenset[UUID] = frozenset()
+    """Ticket types that enter only together with somebody of another type."""
+    static_codes: Mapping[UUID, Mapping[str, str]] = field(default_factory=dict)
+    """By ticket type and channel (empty: all others), what a static code must prove."""
+    passage_seconds: int = 8
+    ask_budget_ms: int = 150
+    day_key_days: int = 3
 
     def facts(self) -> dict[str, Any]:
         """The same as the audit log compares it."""
@@ -82,6 +90,12 @@ class PolicyView:
             "grace_after_minutes": self.grace_after_minutes,
             "repeat_seconds": self.repeat_seconds,
             "entrances": {str(kind): sorted(map(str, e)) for kind, e in self.entrances.items()},
+            "anti_passback": self.anti_passback,
+            "companions": sorted(map(str, self.companions)),
+            "static_codes": {str(kind): dict(rule) for kind, rule in self.static_codes.items()},
+            "passage_seconds": self.passage_seconds,
+            "ask_budget_ms": self.ask_budget_ms,
+            "day_key_days": self.day_key_days,
         }
 
 
@@ -177,6 +191,12 @@ async def policy_of(session: Session, *, site_id: UUID) -> PolicyView:
         entrances={
             UUID(kind): tuple(UUID(e) for e in several) for kind, several in row.entrances.items()
         },
+        anti_passback=row.anti_passback,
+        companions=frozenset(map(UUID, row.companions)),
+        static_codes={UUID(kind): rule for kind, rule in row.static_codes.items()},
+        passage_seconds=row.passage_seconds,
+        ask_budget_ms=row.ask_budget_ms,
+        day_key_days=row.day_key_days,
     )
 
 

@@ -82,7 +82,7 @@ ORDER BY at DESC LIMIT %s
 """  # noqa: S608 - our own column names
 
 HISTORY = """
-SELECT t.id, entered.at, entered.entrance_id, coalesce(passed.inside, 0)
+SELECT t.id, entered.at, entered.entrance_id, passed.entrances, passed.persons
 FROM unnest(%(ids)s::uuid[]) AS t(id)
 LEFT JOIN LATERAL (
     SELECT s.at, s.entrance_id FROM scan s
@@ -91,7 +91,8 @@ LEFT JOIN LATERAL (
     ORDER BY s.at DESC LIMIT 1
 ) AS entered ON true
 LEFT JOIN LATERAL (
-    SELECT sum(CASE s.direction WHEN 'in' THEN s.persons ELSE -s.persons END) AS inside
+    SELECT array_agg(s.entrance_id) AS entrances,
+        array_agg(CASE s.direction WHEN 'in' THEN s.persons ELSE -s.persons END) AS persons
     FROM scan s
     WHERE s.tenant_id = %(tenant)s AND s.ticket_id = t.id AND s.persons > 0
       AND s.undone_at IS NULL AND s.at >= %(since)s
@@ -122,7 +123,20 @@ class History:
 
     entered_at: datetime | None = None
     entrance_id: UUID | None = None
-    inside: int = 0
+    entrances: Sequence[UUID] | None = None
+    """Where it was used lately, way by way."""
+    persons: Sequence[int] | None = None
+    """How many entered there, negative for those who left."""
+
+    @property
+    def ways(self) -> list[tuple[UUID, int]]:
+        """Entrances and persons of what it was used for lately."""
+        return list(zip(self.entrances or (), self.persons or (), strict=True))
+
+    @property
+    def inside(self) -> int:
+        """Who entered lately and did not leave."""
+        return sum(self.persons or ())
 
 
 def insert_statement(tenant_id: int, scans: Sequence[ScanRecord]) -> Statement:

@@ -110,7 +110,7 @@ def explain(view: DecisionView, locale: Locale) -> tuple[str, str]:
         filled["last"] = format_date(params["last"], locale)
     key = view.reason
     # What an older system handed over knows that a ticket is used, but not when and where.
-    if key in {Reason.ALREADY_USED, Reason.ALL_IN} and not filled.get("place"):
+    if key in {Reason.ALREADY_USED, Reason.ALL_IN, Reason.STILL_INSIDE} and not filled.get("place"):
         key = f"{key}_plain"
     return t(locale, f"admission.reason.{key}", **filled), t(
         locale, f"admission.tell.{key}", **filled

@@ -28,7 +28,8 @@ LOOK_BACK = timedelta(days=1)
 
 COLUMNS = (
     "id, order_number, seq, site_id, ticket_type_id, slot_id, valid_from, valid_until, "
-    "party_size, entries, zones, flags, generation, status, persons_entered, first_entered_at"
+    "party_size, entries, zones, flags, generation, status, persons_entered, "
+    "first_entered_at, channel"
 )
 
 LOCK = f"""
@@ -99,6 +100,7 @@ class GateTicket:
     status: str
     persons_entered: int
     first_entered_at: datetime | None
+    channel: str = ""
 
     @property
     def short_number(self) -> str:

@@ -2,7 +2,8 @@
 
 from shanmen.admission.service.batch import Outcome, admit, admit_one
 from shanmen.admission.service.correct import override, undo
-from shanmen.admission.service.lanes import change_lane, create_lane, set_policy
+from shanmen.admission.service.lanes import change_lane, create_lane
+from shanmen.admission.service.policy import set_policy
 
 __all__ = [
     "Outcome",

@@ -18,7 +18,8 @@ from shanmen.admission.events import tickets_used
 from shanmen.admission.presented import Presented, recognise
 from shanmen.admission.queries import views_of
 from shanmen.admission.records import ScanRecord
-from shanmen.admission.schemas import DecisionView, ScanRequest
+from shanmen.admission.schemas import DecisionView, GateScan, ScanRequest
+from shanmen.admission.service import around, zones
 from shanmen.admission.service.book import Book
 from shanmen.admission.service.lane_rows import (
     lanes,
@@ -122,6 +123,16 @@ async def _lock_and_read(
             policies_statement(tenant),
             places_statement(tenant),
             version_statement(tenant),
+            zones.lock_statement(tenant, lanes={scan.lane_id for scan in scans}),
+            *around.statements(
+                tenant,
+                lanes={scan.lane_id for scan in scans},
+                tickets=ticket_ids,
+                indexes=indexes,
+                named=_named(scans),
+                now=now,
+                today=clock.local(now, records.FALLBACK_TIMEZONE).date(),
+            ),
         ],
     )
     catalog = await catalog_at(session, rows[8][0][0] if rows[8] else 0)
@@ -138,8 +149,15 @@ async def _lock_and_read(
         places=places(rows[7]),
         by_document=found.by_document,
         by_number=found.by_number,
+        zones=zones.zone_rows(rows[9]),
+        around=around.around(rows[10:]),
     )
     return book, records.records(rows[1])
+
+
+def _named(scans: Iterable[ScanRequest]) -> set[UUID]:
+    """Tickets that gates name as company."""
+    return {one for scan in scans if isinstance(scan, GateScan) for one in scan.companions}
 
 
 async def _write(session: Session, fresh: Sequence[ScanRecord], book: Book) -> None:
@@ -148,6 +166,8 @@ async def _write(session: Session, fresh: Sequence[ScanRecord], book: Book) -> N
     statements = [records.insert_statement(session.tenant_id, fresh)]
     if book.uses:
         statements.append(gate.use_statement(session.tenant_id, book.uses))
+    if book.moves:
+        statements.append(zones.move_statement(session.tenant_id, book.moves))
     counted = [s.ticket_id for s in fresh if s.persons and s.ticket_id is not None]
     if counted:
         statements.append(feed.add_statement(session.tenant_id, counted))

@@ -6,7 +6,7 @@ in the same batch, as it would if they had come in separate transactions.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -26,7 +26,9 @@ from shanmen.admission.rules import (
     decide,
 )
 from shanmen.admission.schemas import GateScan, ScanRequest
+from shanmen.admission.service.around import Around
 from shanmen.admission.service.lane_rows import LaneRow, PolicyRow
+from shanmen.admission.service.zones import ZoneRow
 from shanmen.catalog.rules import TicketTypeInfo
 from shanmen.kit.crypto import Keyring
 from shanmen.kit.errors import DomainError
@@ -53,6 +55,11 @@ class Book:
     by_number: Mapping[tuple[str, int], UUID]
     documents_admitted: dict[int, datetime]
     types: Mapping[UUID, TicketTypeInfo]
+    around: Around = field(default_factory=Around)
+    zones: Mapping[UUID, ZoneRow] = field(default_factory=dict)
+    """Those with a maximum, locked."""
+    moves: dict[tuple[UUID, date], int] = field(default_factory=dict)
+    """How many more are inside a zone with a maximum, by its id and the day."""
     facts: dict[UUID, TicketFacts] = field(default_factory=dict)
     uses: list[Use] = field(default_factory=list)
     gates: dict[tuple[UUID, str], GateState] = field(default_factory=dict)
@@ -69,7 +76,7 @@ class Book:
         presented = self._with_fresh_code(presented, place)
         ticket_id, decision = self._choose(scan, presented, gate)
         if decision.admit:
-            self._apply(ticket_id, decision, presented, gate)
+            self._apply(ticket_id, decision, presented, gate, scan.lane_id)
         ticket = self.tickets.get(ticket_id) if ticket_id else None
         return self._record(scan, presented, gate, ticket, decision)
 
@@ -78,7 +85,18 @@ class Book:
         known = self.gates.get((lane.id, direction))
         if known is None:
             known = self.gates[lane.id, direction] = self._gate_of(lane, place, direction)
-        return known
+        zone = self._zone(known)
+        if zone is None:
+            return known
+        day = known.day(self.now)
+        return replace(known, room=zone.room_on(day) - self.moves.get((zone.zone_id, day), 0))
+
+    def _zone(self, gate: GateState) -> ZoneRow | None:
+        """The gate's zone, where it has a maximum."""
+        return next(
+            (z for z in self.zones.values() if z.site_id == gate.site and z.number == gate.zone),
+            None,
+        )
 
     def _gate_of(self, lane: LaneRow, place: Place, direction: str) -> GateState:
         neighbours = [p for p in self.places.values() if p.site_id == place.site_id]
@@ -172,7 +190,24 @@ class Book:
             document=check,
             persons=scan.persons,
             document_admitted_at=max(admitted, default=None),
+            accompanied=ticket_id is not None and self._accompanied(scan, ticket_id),
+            blocked=bool(self.around.blocked) and self._blocked(shown, ticket_id),
         )
+
+    def _accompanied(self, scan: ScanRequest, ticket_id: UUID) -> bool:
+        ticket = self.tickets.get(ticket_id)
+        return ticket is not None and self.around.accompanied(
+            lane_id=scan.lane_id,
+            ticket_id=ticket_id,
+            order=ticket.order_number,
+            now=self.now,
+            named=scan.companions if isinstance(scan, GateScan) else (),
+        )
+
+    def _blocked(self, shown: set[int], ticket_id: UUID | None) -> bool:
+        people = self.holders.get(ticket_id, ()) if ticket_id else ()
+        own = {holder.document_index for holder in people}
+        return not self.around.blocked.isdisjoint(shown | own)
 
     def _facts(self, candidate: Candidate) -> TicketFacts:
         known = self.facts.get(candidate.ticket_id)
@@ -189,6 +224,11 @@ class Book:
             place = self.places.get(history.entrance_id)
             last = Entry(history.entered_at, place.entrance_name if place else {})
         rules = self.policies.get(ticket.site_id, _DEFAULT)
+        inside: dict[int, int] = {}
+        for entrance_id, persons in history.ways:
+            place = self.places.get(entrance_id)
+            if place is not None:
+                inside[place.zone_number] = inside.get(place.zone_number, 0) + persons
         return TicketFacts(
             site=ticket.site_id,
             valid_from=ticket.valid_from,
@@ -204,18 +244,36 @@ class Book:
             last_entry=last,
             has_documents=bool(self.holders.get(ticket.id)),
             entrances=rules.entrances.get(str(ticket.ticket_type_id)),
+            inside_zones=inside,
+            companion=str(ticket.ticket_type_id) in rules.companions,
+            static_code=rules.static_rule(ticket.ticket_type_id, ticket.channel),
         )
 
     def _apply(
-        self, ticket_id: UUID | None, decision: Decision, presented: Presented, gate: GateState
+        self,
+        ticket_id: UUID | None,
+        decision: Decision,
+        presented: Presented,
+        gate: GateState,
+        lane_id: UUID,
     ) -> None:
         if ticket_id is None:
             return
+        way = -decision.persons if gate.direction == "out" else decision.persons
+        zone = self._zone(gate)
+        if zone is not None:
+            key = zone.zone_id, gate.day(self.now)
+            self.moves[key] = self.moves.get(key, 0) + way
         facts = self.facts[ticket_id]
+        inside = {**facts.inside_zones, gate.zone: facts.inside_zones.get(gate.zone, 0) + way}
+        facts = replace(facts, inside_zones=inside)
         if gate.direction == "out":
-            inside = max(0, facts.persons_inside - decision.persons)
-            self.facts[ticket_id] = replace(facts, persons_inside=inside)
+            left = max(0, facts.persons_inside - decision.persons)
+            self.facts[ticket_id] = replace(facts, persons_inside=left)
             return
+        ticket = self.tickets.get(ticket_id)
+        if ticket is not None and not facts.companion:
+            self.around.entered(lane_id=lane_id, order=ticket.order_number, now=self.now)
         self.uses.append(Use(ticket_id, decision.persons, self.now))
         self.facts[ticket_id] = replace(
             facts,

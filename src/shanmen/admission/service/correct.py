@@ -4,6 +4,7 @@ Both keep what was decided first: an override keeps the refused rule's code, an 
 keeps its persons. Repeating either changes nothing.
 """
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from shanmen.admission import records
@@ -21,6 +22,7 @@ from shanmen.admission.queries import scan as read_scan
 from shanmen.admission.records import ScanRecord
 from shanmen.admission.rules import NOT_OVERRIDABLE
 from shanmen.admission.schemas import DecisionView
+from shanmen.admission.service import zones
 from shanmen.audit import service as audit
 from shanmen.db.pipeline import Statement, run
 from shanmen.db.session import Session
@@ -36,7 +38,7 @@ async def override(session: Session, *, scan_id: UUID, persons: int, reason: str
         ScanUnknown, NotRefused, CannotOverride, ReasonMissing, TooManyPersons.
     """
     reason = _given(reason)
-    scan, ticket = await _lock(session, scan_id)
+    scan, ticket, zone_ids = await _lock(session, scan_id)
     if scan.override_by is not None:
         return await read_scan(session, scan_id=scan_id)
     if scan.outcome != "refused":
@@ -55,6 +57,7 @@ async def override(session: Session, *, scan_id: UUID, persons: int, reason: str
             ),
             gate.use_statement(tenant, [gate.Use(ticket.id, persons, scan.at)]),
             feed.add_statement(tenant, [ticket.id]),
+            _move(tenant, scan, zone_ids, persons),
         ],
     )
     await tickets_used(session, ticket_ids=[ticket.id])
@@ -77,7 +80,7 @@ async def undo(session: Session, *, scan_id: UUID, reason: str) -> DecisionView:
         ScanUnknown, NotAdmitted, UndoTooLate, ReasonMissing.
     """
     reason = _given(reason)
-    scan, ticket = await _lock(session, scan_id)
+    scan, ticket, zone_ids = await _lock(session, scan_id)
     if scan.undone_at is not None:
         return await read_scan(session, scan_id=scan_id)
     if scan.outcome != "admitted":
@@ -87,7 +90,10 @@ async def undo(session: Session, *, scan_id: UUID, reason: str) -> DecisionView:
     place = places(rows[0]).get(scan.entrance_id)
     if place is not None and clock.local(now, place.timezone).date() != scan.day:
         raise UndoTooLate
-    statements = [Statement(records.UNDO, (now, session.actor.label, reason, tenant, scan_id))]
+    statements = [
+        Statement(records.UNDO, (now, session.actor.label, reason, tenant, scan_id)),
+        _move(tenant, scan, zone_ids, -scan.persons),
+    ]
     if ticket is not None and scan.direction == "in":
         statements.append(gate.use_statement(tenant, [gate.Use(ticket.id, -scan.persons, now)]))
     if ticket is not None:
@@ -114,19 +120,28 @@ def _given(reason: str) -> str:
     return reason
 
 
-async def _lock(session: Session, scan_id: UUID) -> tuple[ScanRecord, gate.GateTicket | None]:
-    """Lock the scan's ticket and then the scan: tickets come before everything of admission."""
+def _move(tenant: int, scan: ScanRecord, zone_ids: Iterable[UUID], persons: int) -> Statement:
+    """Count persons in or out of the zone, where it has a maximum."""
+    way = persons if scan.direction == "in" else -persons
+    return zones.move_statement(tenant, {(zone_id, scan.day): way for zone_id in zone_ids})
+
+
+async def _lock(
+    session: Session, scan_id: UUID
+) -> tuple[ScanRecord, gate.GateTicket | None, list[UUID]]:
+    """Lock the scan's ticket, then the scan and its zone: tickets come before all of admission."""
     tenant = session.tenant_id
     first = records.records((await run(session, [records.by_id_statement(tenant, [scan_id])]))[0])
     if scan_id not in first:
         raise ScanUnknown
-    ticket_id = first[scan_id].ticket_id
+    ticket_id, entrance_id = first[scan_id].ticket_id, first[scan_id].entrance_id
     rows = await run(
         session,
         [
             gate.lock_statement(tenant, [ticket_id] if ticket_id else []),
             Statement(records.LOCK_ONE, (tenant, scan_id)),
+            zones.lock_statement(tenant, entrances=[entrance_id]),
         ],
     )
     ticket = gate.tickets(rows[0]).get(ticket_id) if ticket_id else None
-    return records.records(rows[1])[scan_id], ticket
+    return records.records(rows[1])[scan_id], ticket, list(zones.zone_rows(rows[2]))

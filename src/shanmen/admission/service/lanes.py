@@ -1,24 +1,21 @@
-"""Lanes of an entrance, and what a site asks of its gates.
+"""Lanes of an entrance.
 
 A lane is never removed, because scans name it; one that is not used any more is closed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 
 from shanmen.admission.errors import (
     BadDirection,
     EntranceUnknown,
     LaneUnknown,
     NoLaneNumberLeft,
-    OutOfRange,
-    SiteUnknown,
 )
-from shanmen.admission.models import GatePolicy, Lane
-from shanmen.admission.queries import LaneView, PolicyView, lane_view, policy_of
+from shanmen.admission.models import Lane
+from shanmen.admission.queries import LaneView, lane_view
 from shanmen.audit import service as audit
 from shanmen.db.pipeline import run
 from shanmen.db.session import Session
@@ -28,8 +25,6 @@ from shanmen.sites.rules import clean_name
 
 DIRECTIONS = ("in", "out", "both")
 LANES_MAX = 99
-MINUTES_MAX = 1440
-SECONDS_MAX = 3600
 
 
 async def create_lane(
@@ -116,72 +111,9 @@ async def change_lane(
     return lane_view(row, (await _places(session))[row.entrance_id])
 
 
-async def set_policy(
-    session: Session,
-    *,
-    site_id: UUID,
-    grace_before_minutes: int,
-    grace_after_minutes: int,
-    repeat_seconds: int,
-    entrances: Mapping[UUID, Sequence[UUID]] | None = None,
-) -> PolicyView:
-    """Set what a site asks of its gates.
-
-    `entrances` names, for a ticket type, the only entrances that admit it; a type that is missing,
-    or has an empty list, is admitted everywhere. None leaves it as it is.
-
-    Raises:
-        SiteUnknown, EntranceUnknown, OutOfRange: naming the field.
-    """
-    own = {p.entrance_id for p in (await _places(session)).values() if p.site_id == site_id}
-    if not own:
-        raise SiteUnknown(field="site_id")
-    _within("grace_before_minutes", grace_before_minutes, MINUTES_MAX)
-    _within("grace_after_minutes", grace_after_minutes, MINUTES_MAX)
-    _within("repeat_seconds", repeat_seconds, SECONDS_MAX)
-    before = await policy_of(session, site_id=site_id)
-    wanted = (
-        before.entrances if entrances is None else {k: tuple(v) for k, v in entrances.items() if v}
-    )
-    if any(set(several) - own for several in wanted.values()):
-        raise EntranceUnknown(field="entrances")
-    after = PolicyView(
-        site_id=site_id,
-        grace_before_minutes=grace_before_minutes,
-        grace_after_minutes=grace_after_minutes,
-        repeat_seconds=repeat_seconds,
-        entrances=wanted,
-    )
-    values = {
-        "grace_before_minutes": grace_before_minutes,
-        "grace_after_minutes": grace_after_minutes,
-        "repeat_seconds": repeat_seconds,
-        "entrances": {str(kind): [str(e) for e in several] for kind, several in wanted.items()},
-    }
-    await session.execute(
-        insert(GatePolicy)
-        .values(tenant_id=session.tenant_id, site_id=site_id, **values)
-        .on_conflict_do_update(index_elements=["tenant_id", "site_id"], set_=values)
-    )
-    await audit.record(
-        session,
-        action="admission.policy_changed",
-        entity="site",
-        entity_id=site_id,
-        before=before.facts(),
-        after=after.facts(),
-    )
-    return after
-
-
 async def _places(session: Session) -> dict[UUID, Place]:
     return places((await run(session, [places_statement(session.tenant_id)]))[0])
 
 
 def _facts(row: Lane) -> dict[str, object]:
     return {"name": row.name, "direction": row.direction, "active": row.active}
-
-
-def _within(field: str, value: int, high: int) -> None:
-    if not 0 <= value <= high:
-        raise OutOfRange(field=field, low=0, high=high)

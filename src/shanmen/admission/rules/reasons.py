@@ -1,0 +1,122 @@
+"""Why somebody is refused, what was presented, and what people have to look at afterwards."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why somebody is refused; texts: ``admission.reason.<code>``, ``admission.tell.<code>``."""
+
+    UNREADABLE = "unreadable"
+    UNKNOWN = "unknown"
+    BAD_SIGNATURE = "bad_signature"
+    NO_TICKET_TODAY = "no_ticket_today"
+    UNPAID = "unpaid"
+    REFUNDED = "refunded"
+    REPLACED = "replaced"
+    WRONG_SITE = "wrong_site"
+    WRONG_ZONE = "wrong_zone"
+    WRONG_ENTRANCE = "wrong_entrance"
+    ALREADY_USED = "already_used"
+    ALL_IN = "all_in"
+    TOO_MANY = "too_many"
+    NOT_OPEN_YET = "not_open_yet"
+    TOMORROW = "tomorrow"
+    OTHER_DAY = "other_day"
+    SLOT_OVER = "slot_over"
+    EXPIRED = "expired"
+    DOCUMENT_MISMATCH = "document_mismatch"
+    DOCUMENT_REQUIRED = "document_required"
+    CODE_STALE = "code_stale"
+    TOO_SOON = "too_soon"
+    LANE_CLOSED = "lane_closed"
+    BLOCKED = "blocked"
+    STILL_INSIDE = "still_inside"
+    COMPANION_MISSING = "companion_missing"
+    ZONE_FULL = "zone_full"
+
+
+class CaseKind(StrEnum):
+    """What a person has to look at once gates have told; texts: ``admission.case.<kind>``."""
+
+    DOUBLE_ENTRY = "double_entry"
+    """More persons entered with a ticket than it admits."""
+    AFTER_REFUND = "after_refund"
+    OLD_GENERATION = "old_generation"
+    """With a code from before the ticket was rescheduled."""
+    BLOCKED = "blocked"
+    SERVER_REFUSED = "server_refused"
+    """The gate admitted what the server had refused."""
+    UNKNOWN_TICKET = "unknown_ticket"
+    FOREIGN_SCAN = "foreign_scan"
+    """The gate told of a scan that is another gate's."""
+
+
+class Code(StrEnum):
+    """What was presented to prove the ticket."""
+
+    STATIC = "static"
+    """A signed code without a part that changes: paper, SMS, a screenshot."""
+    FRESH = "fresh"
+    """A signed code whose changing part is of this half minute."""
+    STALE = "stale"
+    """A signed code whose changing part is old: most likely a picture of a code."""
+    TYPED = "typed"
+    """The ticket's short number, typed by the guard."""
+    DOCUMENT = "document"
+    """A document of one of its holders, without any code."""
+    FORGED = "forged"
+    """A code that this operator did not sign."""
+    UNREADABLE = "unreadable"
+    """Not a code of ours at all."""
+
+
+class DocumentCheck(StrEnum):
+    """How a document that was shown beside the code fits the ticket's holders."""
+
+    NOT_SHOWN = "not_shown"
+    MATCHES = "matches"
+    DIFFERS = "differs"
+
+
+NOT_OVERRIDABLE = frozenset(
+    {
+        Reason.UNREADABLE,
+        Reason.UNKNOWN,
+        Reason.BAD_SIGNATURE,
+        Reason.NO_TICKET_TODAY,
+        Reason.UNPAID,
+        Reason.REFUNDED,
+        Reason.LANE_CLOSED,
+    }
+)
+"""Without a paid ticket there is nothing that a supervisor could let in."""
+
+NO_TICKET = {
+    Code.UNREADABLE: Reason.UNREADABLE,
+    Code.FORGED: Reason.BAD_SIGNATURE,
+}
+
+CLOSEST_FIRST = (
+    Reason.DOCUMENT_REQUIRED,
+    Reason.CODE_STALE,
+    Reason.COMPANION_MISSING,
+    Reason.ZONE_FULL,
+    Reason.TOO_SOON,
+    Reason.TOO_MANY,
+    Reason.STILL_INSIDE,
+    Reason.NOT_OPEN_YET,
+    Reason.WRONG_ENTRANCE,
+    Reason.WRONG_ZONE,
+    Reason.ALL_IN,
+    Reason.ALREADY_USED,
+    Reason.SLOT_OVER,
+    Reason.TOMORROW,
+    Reason.OTHER_DAY,
+    Reason.WRONG_SITE,
+    Reason.REPLACED,
+    Reason.EXPIRED,
+    Reason.BLOCKED,
+    Reason.UNPAID,
+    Reason.REFUNDED,
+)
+"""Of several tickets of one person, the refusal nearest to an admission explains best."""
