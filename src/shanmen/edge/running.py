@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from shanmen.edge.agent import Agent
@@ -25,22 +26,32 @@ async def run_gate(
     """Run until SIGTERM or SIGINT; raises DeviceMissing, StoreBroken, config.Wrong or CannotRun."""
     agent = Agent.open(folder)
     try:
-        await agent.start()
-        async with operate(agent, folder, lanes=lanes, port=port) as operating:
-            started(operating)
-            await _until_told(operating.work)
+        with _told() as told:
+            await agent.start()
+            async with operate(agent, folder, lanes=lanes, port=port) as operating:
+                started(operating)
+                await _until(told, operating.work)
     except OSError as error:
         raise CannotRun(f"The guard's page cannot be served: {error.strerror or error}.") from error
     finally:
         await agent.close()
 
 
-async def _until_told(work: "asyncio.Task[None]") -> None:
-    """Wait for a signal; a mistake in the program ends the wait as well, and is raised."""
-    loop = asyncio.get_running_loop()
-    told = asyncio.Event()
+@contextmanager
+def _told() -> Iterator[asyncio.Event]:
+    """An event that is set by a signal; from the first moment on, so that none is lost."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
     for number in _SIGNALS:
         loop.add_signal_handler(number, told.set)
+    try:
+        yield told
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+async def _until(told: asyncio.Event, work: "asyncio.Task[None]") -> None:
+    """Wait for the event; a mistake in the program ends the wait as well, and is raised."""
     waiting = asyncio.create_task(told.wait())
     try:
         await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -48,5 +59,3 @@ async def _until_told(work: "asyncio.Task[None]") -> None:
             work.result()
     finally:
         waiting.cancel()
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
