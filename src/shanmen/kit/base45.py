@@ -1,5 +1,7 @@
 """Base 45 (RFC 9285): bytes in the 45 characters of a QR code's alphanumeric mode."""
 
+import struct
+
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 _SQUARE = 45 * 45
@@ -13,13 +15,11 @@ _MOST_OF_A_BYTE = 0xFF
 
 def encode(data: bytes) -> str:
     """Return the text of ``data``: three characters for two bytes, two for a last odd one."""
-    out = []
-    for at in range(0, len(data) - 1, 2):
-        high, low = divmod(data[at] << 8 | data[at + 1], _SQUARE)
-        out.append(_PAIRS[low] + ALPHABET[high])
-    if len(data) % 2:
-        out.append(_PAIRS[data[-1]])
-    return "".join(out)
+    even = len(data) & ~1
+    # A gate is sent the codes of all its tickets sealed, so this runs by the ten thousand.
+    numbers = struct.unpack(f">{even // 2}H", data[:even])
+    text = "".join([_PAIRS[n % _SQUARE] + ALPHABET[n // _SQUARE] for n in numbers])
+    return text + _PAIRS[data[-1]] if len(data) % 2 else text
 
 
 def decode(text: str) -> bytes:
