@@ -6,13 +6,23 @@ from datetime import timedelta
 import pytest
 from msgspec import structs
 
-from shanmen.admission.protocol import Answer
+from shanmen.admission.protocol import Answer, Rules, ZoneState, document_mark
 from shanmen.edge.agent import Agent
 from shanmen.kit import clock
 from shanmen.kit.clock import Simulated
 from shanmen.tickets import token
 from tests.edge.conftest import Gates
-from tests.support.gate_server import ENTRANCE, LANES, START, GateServer, Ticket, ms
+from tests.support.gate_server import (
+    CHILD,
+    DOCUMENT_KEY,
+    ENTRANCE,
+    LANES,
+    START,
+    ZONE,
+    GateServer,
+    Ticket,
+    ms,
+)
 
 ONE, TWO, BOTH = LANES
 CARD = "11010119900307002X"
@@ -226,6 +236,89 @@ async def test_no_key_of_the_day_makes_a_moving_code_worth_what_paper_is(gates, 
     now.move_to(START + timedelta(days=5))
     refused(await agent.scan(ONE, code), "document_required")
     assert (await agent.scan(ONE, code, document=CARD)).outcome == "admitted"
+
+
+async def test_a_child_follows_somebody(alone, server, now: Simulated):
+    child = server.sell(tell=False, type_number=CHILD)
+    refused(await alone.scan(ONE, child.text), "companion_missing")
+    await alone.scan(TWO, server.sell(tell=False).text)
+    refused(await alone.scan(ONE, child.text), "companion_missing")
+    await alone.scan(ONE, server.sell(tell=False).text)
+    now.advance(61)
+    refused(await alone.scan(ONE, child.text), "companion_missing")
+    await alone.scan(ONE, server.sell(tell=False).text)
+    now.advance(59)
+    assert (await alone.scan(ONE, child.text)).outcome == "admitted"
+    # A child is nobody's company.
+    other = server.sell(tell=False, type_number=CHILD)
+    now.advance(30)
+    refused(await alone.scan(ONE, other.text), "companion_missing")
+
+
+async def test_a_child_whose_parents_are_inside(gates, server, now: Simulated):
+    parent = server.sell(order="2605010000000000-1")
+    server.sell(order="2605010000000001-1")
+    agent, child = await told(gates, type_number=CHILD, order="2605010000000000-2")
+    refused(await agent.scan(ONE, child.text), "companion_missing")
+    await agent.scan(TWO, parent.text)
+    now.advance(3_600)
+    assert (await agent.scan(ONE, child.text)).outcome == "admitted"
+
+
+async def test_nobody_enters_with_a_blocked_document(gates, server):
+    server.change_setup(blocked=[document_mark(DOCUMENT_KEY, CARD)])
+    agent, ticket = await told(gates, documents=(CARD,))
+    refused(await agent.scan(ONE, ticket.text), "blocked")
+    refused(await agent.scan(ONE, CARD), "blocked")
+    unknown = server.sell(tell=False)
+    refused(await agent.scan(ONE, unknown.text, document=CARD), "blocked")
+    assert (await agent.scan(ONE, unknown.text)).outcome == "admitted"
+
+
+async def test_nobody_enters_again_before_leaving(gates, server, now: Simulated):
+    server.change_setup(rules=Rules(anti_passback=True))
+    agent, ticket = await told(gates, entries=0, party=2)
+    assert (await agent.scan(ONE, ticket.text)).persons == 2
+    now.advance(600)
+    refused(await agent.scan(TWO, ticket.text), "still_inside")
+    await agent.scan(BOTH, ticket.text, direction="out", persons=1)
+    now.advance(600)
+    assert (await agent.scan(TWO, ticket.text)).persons == 1
+
+
+async def test_a_full_zone_by_this_entrances_share(gates, server, now: Simulated):
+    server.zones = [ZoneState(number=ZONE, inside=90, max_inside=100, share=2)]
+    first, second, third = (server.sell(entries=0) for _ in range(3))
+    agent = await gates.ready()
+    server.down = True
+    assert (await agent.scan(ONE, first.text)).outcome == "admitted"
+    assert (await agent.scan(ONE, second.text)).outcome == "admitted"
+    refused(await agent.scan(ONE, third.text), "zone_full")
+    await agent.scan(BOTH, first.text, direction="out")
+    assert (await agent.scan(ONE, third.text)).outcome == "admitted"
+    # What the server has counted meanwhile is not counted against the share again.
+    server.down = False
+    server.zones = [ZoneState(number=ZONE, inside=92, max_inside=100, share=1)]
+    await agent.sync()
+    server.down = True
+    agent = await gates.restart(agent)
+    assert (await agent.scan(ONE, server.sell(tell=False).text)).outcome == "admitted"
+    refused(await agent.scan(ONE, server.sell(tell=False).text), "zone_full")
+    # On another day the zone begins empty, and this is its only way in.
+    now.move_to(START + timedelta(days=1))
+    tomorrow = server.sell(tell=False, starts=START + timedelta(days=1), party=100)
+    assert (await agent.scan(ONE, tomorrow.text)).outcome == "admitted"
+
+
+async def test_what_a_channel_asks_of_codes_that_do_not_change(gates, server):
+    free = server.sell(rotating_code=True, documents=(CARD,))
+    asks = server.sell(documents=(CARD,))
+    server.put(structs.replace(free.row, static_code="free"))
+    server.put(structs.replace(asks.row, static_code="document"))
+    agent = await gates.ready()
+    server.down = True
+    assert (await agent.scan(ONE, free.text)).outcome == "admitted"
+    refused(await agent.scan(ONE, asks.text), "document_required")
 
 
 def test_what_scanners_do_to_codes_is_undone(server):

@@ -38,6 +38,7 @@ from shanmen.admission.protocol import (
     Setup,
     TicketRow,
     TypeInfo,
+    ZoneState,
     encode,
 )
 from shanmen.edge import device
@@ -108,6 +109,7 @@ class GateServer:
     asked: dict[UUID, Answer] = field(default_factory=dict)
     health: list[Health] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
+    zones: list[ZoneState] = field(default_factory=list)
     setup: Setup = field(init=False)
     calls: list[str] = field(default_factory=list)
     last: Reply | None = None
@@ -180,6 +182,7 @@ class GateServer:
         type_number: int = ADULT,
         generation: int = 0,
         ticket_id: UUID | None = None,
+        order: str = "",
         tell: bool = True,
     ) -> Ticket:
         """Sell a ticket; without `tell` no gate hears of it."""
@@ -202,7 +205,7 @@ class GateServer:
         holders = Holders(list(names))
         row = TicketRow(
             id=body.ticket_id.bytes,
-            number=f"{ids.order_number(starts.date())}-1",
+            number=order or f"{ids.order_number(starts.date())}-1",
             type_number=type_number,
             generation=generation,
             status="valid",
@@ -330,6 +333,7 @@ class GateServer:
             entered_here=here,
             persons_inside=row.persons_inside + here,
             inside_here=here,
+            inside_zone=row.inside_zone + here,
         )
 
     def _changes(self, query: Mapping[str, list[str]]) -> Changes:
@@ -346,6 +350,7 @@ class GateServer:
             setup=None if known else self.setup,
             setup_digest=digest,
             tickets=[self._row(each) for each in dict.fromkeys(found)],
+            zone_states=self.zones,
         )
 
     def _merge(self, body: bytes) -> JournalReceipt:

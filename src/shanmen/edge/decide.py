@@ -8,18 +8,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 import msgspec
 
 from shanmen.admission.protocol import (
     Answer,
     AskRequest,
+    Instant,
     TicketRow,
+    TypeInfo,
     document_seal_key,
     open_sealed,
     seal_key,
 )
 from shanmen.admission.rules import (
+    COMPANION_SECONDS,
     Code,
     Decision,
     DocumentCheck,
@@ -31,7 +35,7 @@ from shanmen.admission.rules import (
     best,
     decide,
 )
-from shanmen.edge.intents import Scanned
+from shanmen.edge.intents import Scanned, State
 from shanmen.edge.journal import Journal
 from shanmen.edge.place import Place, instant_of, moment_of
 from shanmen.edge.presented import Presented, recognise
@@ -41,6 +45,8 @@ from shanmen.tickets.token import TicketBody
 
 Method = Literal["qr", "document", "manual"]
 METHODS: Mapping[Code, Method] = {Code.DOCUMENT: "document", Code.TYPED: "manual"}
+
+_SAME_VISIT_MS = 20 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +86,16 @@ class Decider:
     now: datetime
     """By the server's clock, as far as it is known."""
     lane_open: bool = True
+    room: int | None = None
+    """How many more the zone takes; None is without limit."""
 
     def decide(self, scan: AskRequest, direction: Literal["in", "out"]) -> Scanned:
         """Decide one scan; nothing is written."""
         presented = recognise(scan, keys=self.place.keys, document_key=self.document_key)
         presented = self._with_fresh_code(presented)
-        state = self.place.state(now=self.now, direction=direction, is_open=self.lane_open)
+        state = self.place.state(
+            now=self.now, direction=direction, is_open=self.lane_open, room=self.room
+        )
         candidate, decision = self._choose(scan, presented, state)
         return self._scanned(scan, presented, state, candidate, decision)
 
@@ -137,6 +147,7 @@ class Decider:
             facts = _facts_of_row(row, site=state.site)
         else:
             raise ValueError("A candidate has a row or a code.")
+        kind = self._type(candidate, state)
         return replace(
             facts,
             generation=max(facts.generation, use.generation),
@@ -147,6 +158,9 @@ class Decider:
             # names somebody, so that whatever asks for a document asks for one here too.
             has_documents=bool(row.documents) if row is not None else True,
             entrances=self._entrances(candidate, state),
+            inside_zones={state.zone: counted.inside_zone},
+            companion=kind is not None and kind.companion,
+            static_code=(row.static_code if row else "") or (kind.static_code if kind else ""),
         )
 
     def _place_name(self, candidate: Candidate, here: bool) -> Mapping[str, str]:  # noqa: FBT001
@@ -157,22 +171,61 @@ class Decider:
     def _entrances(self, candidate: Candidate, state: GateState) -> frozenset[PlaceKey] | None:
         if candidate.body is not None and candidate.body.home_entrance is not None:
             return frozenset({candidate.body.home_entrance})
-        known = self.place.types.get(candidate.type_number or 0)
+        kind = self._type(candidate, state)
+        return None if kind is None or kind.entrances is None else frozenset(kind.entrances)
+
+    def _type(self, candidate: Candidate, state: GateState) -> TypeInfo | None:
+        """What is known of the ticket's type; types are numbered within a site."""
         foreign = candidate.body is not None and candidate.body.site_number != state.site
-        if foreign or known is None or known.entrances is None:
-            return None
-        return frozenset(known.entrances)
+        return None if foreign else self.place.types.get(candidate.type_number or 0)
+
+    def _alone(self, type_number: int | None) -> bool:
+        """Whether tickets of a type may enter without anybody."""
+        kind = self.place.types.get(type_number or 0)
+        return kind is None or not kind.companion
+
+    def _accompanied(self, lane_id: UUID, candidate: Candidate) -> bool:
+        """Whether somebody who may enter alone went ahead.
+
+        That is at this lane just now, or on a ticket of the same order today.
+        """
+        now = instant_of(self.now)
+        for intent in self.journal.intents.at_lane(lane_id, since=now - COMPANION_SECONDS * 1000):
+            admitted = intent.persons > 0 and intent.state is not State.UNDONE
+            scanned = intent.scanned
+            if admitted and scanned.direction == "in" and self._alone(scanned.answer.type_number):
+                return True
+        if candidate.row is None:
+            return False
+        others = self.journal.tickets.of_order(candidate.row.number)
+        return any(
+            self._alone(row.type_number) and self._entered_since(row, now - _SAME_VISIT_MS)
+            for row in others
+        )
+
+    def _entered_since(self, row: TicketRow, since: Instant) -> bool:
+        use = self.journal.tickets.use(row.id)
+        entered_at = counts(row, use, day=self.place.day(self.now)).entered_at
+        return entered_at is not None and entered_at >= since
 
     def _scan_facts(
         self, scan: AskRequest, presented: Presented, candidate: Candidate | None
     ) -> ScanFacts:
         admitted_at = self.journal.document_admitted_at(presented.marks)
+        row = candidate.row if candidate else None
+        marks = {*presented.marks, *(mark for mark, _ in (row.documents if row else ()))}
+        # Only a ticket that asks for company is looked up for it.
+        asks = candidate is not None and not self._alone(candidate.type_number)
         return ScanFacts(
             code=presented.code,
             generation=presented.body.generation if presented.body else None,
             document=_document_check(presented, candidate),
             persons=scan.persons,
             document_admitted_at=None if admitted_at is None else moment_of(admitted_at),
+            accompanied=asks
+            and candidate is not None
+            and self._accompanied(scan.lane_id, candidate),
+            blocked=not marks.isdisjoint(self.place.blocked),
         )
 
     def _scanned(

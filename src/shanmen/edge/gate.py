@@ -140,6 +140,11 @@ class Gate:
             for intent in self.journal.intents.in_states(State.ASSUMED)
         ]
 
+    def net(self) -> tuple[str, int]:
+        """Today, and who has entered here today minus who has left."""
+        day = self._day(self.skew.now())
+        return day, self.journal.net(day)
+
     def walked(self, lane_id: UUID, persons: int) -> None:
         """Somebody went through without a scan."""
 
@@ -226,12 +231,14 @@ class Gate:
     def _scanned(self, scan: Scan, place: Place, now: Instant) -> Scanned:
         if scan.answer is not None:
             return self._by_server(scan, scan.answer, place, now)
+        day = place.day(moment_of(now))
         decider = Decider(
             place=place,
             journal=self.journal,
             document_key=self.memory.secrets.document_key,
             now=moment_of(now),
             lane_open=self.memory.lane_open(scan.asked.lane_id),
+            room=self.memory.room(day=day, net=self.journal.net(day)),
         )
         return decider.decide(scan.asked, scan.direction)
 

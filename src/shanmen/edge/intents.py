@@ -132,6 +132,14 @@ class Intents:
             found += map(_intent, rows)
         return sorted(found, key=lambda intent: (intent.at, intent.scan_id), reverse=True)
 
+    def at_lane(self, lane_id: UUID, *, since: Instant) -> list[Intent]:
+        """Scans of one lane since an instant."""
+        rows = self._store.all(
+            f"SELECT {_COLUMNS} FROM intent WHERE lane = ? AND at >= ?",  # noqa: S608 - as above
+            (lane_id.bytes, since),
+        )
+        return [_intent(row) for row in rows]
+
     def count(self, state: State) -> int:
         """How many scans have come so far and no further."""
         row = self._store.one("SELECT count(*) FROM intent WHERE state = ?", (state,))

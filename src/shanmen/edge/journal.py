@@ -22,6 +22,7 @@ from shanmen.edge.tickets import Tickets
 from shanmen.kit import ids
 
 _THROUGH = "through"
+_NET = "net"
 _KEEP_MS = 2 * 86_400_000
 _OPEN = (State.DECIDED, State.OPENED)
 _STANDING = (State.DECIDED, State.OPENED, State.DONE, State.ASSUMED)
@@ -197,6 +198,11 @@ class Journal:
             (lane_id.bytes, day, persons),
         )
 
+    def net(self, day: str) -> int:
+        """Persons who entered here on a day, minus those who left."""
+        said = (self._store.meta(_NET) or b"").decode().partition(" ")
+        return int(said[2]) if said[0] == day else 0
+
     def people(self, day: str) -> dict[UUID, int]:
         """Passages of the day, by lane."""
         rows = self._store.all("SELECT lane, persons FROM people WHERE day = ?", (day,))
@@ -298,6 +304,8 @@ class Journal:
         if scanned.answer.ticket_id is None:
             return
         leaving = scanned.direction == "out"
+        net = self.net(scanned.day) + (-persons if leaving else persons)
+        self._store.set_meta(_NET, f"{scanned.day} {net}".encode())
         self.tickets.count(
             scanned.answer.ticket_id,
             persons=0 if leaving else persons,

@@ -38,6 +38,10 @@ class _Kept(Struct, frozen=True, kw_only=True):
     lanes: dict[UUID, bool] = {}
     """Lanes that were opened or closed here, against what the server's setup says."""
     zone_states: list[ZoneState] = []
+    zone_day: str = ""
+    """The local date that `zone_states` are of."""
+    zone_net: int = 0
+    """Who had entered here that day, minus who had left, as far as `zone_states` count it."""
 
 
 class Memory:
@@ -121,13 +125,29 @@ class Memory:
         self._keep(setup_digest=digest, lanes=lanes)
         self.place = self._place(kept)
 
-    def take_zones(self, states: list[ZoneState]) -> None:
-        """Take over how full zones are."""
-        if states == self._kept.zone_states:
+    def take_zones(self, states: list[ZoneState], *, day: str, net: int) -> None:
+        """Take over how full zones are; `net` is who entered here that they surely count."""
+        kept = self._kept
+        if (states, day, net) == (kept.zone_states, kept.zone_day, kept.zone_net):
             return
-        self._keep(zone_states=states)
+        self._keep(zone_states=states, zone_day=day, zone_net=net)
         if self.place is not None:
             self.place = self._place(self.place.setup)
+
+    def room(self, *, day: str, net: int) -> int | None:
+        """How many more the gate's zone takes by this entrance; None is without limit.
+
+        `net` is who has entered here today, minus who has left. It is this entrance's share of what
+        was free at the last contact; on a day that nobody has told of, its share of an empty zone.
+        """
+        place, kept = self.place, self._kept
+        state = place.zone_states.get(place.setup.zone) if place else None
+        if place is None or state is None or state.share is None:
+            return None
+        if kept.zone_day == day:
+            return max(0, state.share - (net - kept.zone_net))
+        ways_in = sum(each.zone == place.setup.zone for each in place.setup.entrances)
+        return max(0, (state.max_inside or 0) // max(1, ways_in) - net)
 
     def begin_load(self) -> None:
         """A fresh load begins."""

@@ -1,6 +1,6 @@
 """Where the gate stands: what the server told of the place, ready for decisions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from uuid import UUID
@@ -28,9 +28,9 @@ def moment_of(instant: Instant) -> datetime:
 class Place:
     """One setup and the zones' states; a new one of these is made whenever either changes."""
 
-    def __init__(self, setup: Setup, zone_states: list[ZoneState] | None = None) -> None:
+    def __init__(self, setup: Setup, zone_states: Sequence[ZoneState] = ()) -> None:
         self.setup = setup
-        self.zone_states = {state.number: state for state in zone_states or setup.zone_states}
+        self.zone_states = {state.number: state for state in zone_states}
         self.lanes: Mapping[UUID, LaneInfo] = {lane.id: lane for lane in setup.lanes}
         self.types: Mapping[int, TypeInfo] = {each.number: each for each in setup.types}
         self.blocked = frozenset(setup.blocked)
@@ -49,6 +49,7 @@ class Place:
             grace_before=timedelta(minutes=rules.grace_before_minutes),
             grace_after=timedelta(minutes=rules.grace_after_minutes),
             repeat_after=timedelta(seconds=rules.repeat_seconds),
+            anti_passback=rules.anti_passback,
         )
 
     def day(self, moment: datetime) -> str:
@@ -70,8 +71,10 @@ class Place:
             day_key_of=self._day_key,
         )
 
-    def state(self, *, now: datetime, direction: str, is_open: bool) -> GateState:
-        """The gate as decisions see it."""
+    def state(
+        self, *, now: datetime, direction: str, is_open: bool, room: int | None = None
+    ) -> GateState:
+        """The gate as decisions see it; `room` is how many more its zone takes."""
         return GateState(
             now=now,
             timezone=self.setup.timezone,
@@ -81,6 +84,7 @@ class Place:
             direction=direction,
             open=is_open,
             policy=self.policy,
+            room=room,
             site_names=self._sites,
             zone_names=self._zones,
             entrance_names=self._entrances,

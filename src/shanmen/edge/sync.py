@@ -112,8 +112,10 @@ class Sync:
             await self._tidy()
 
     async def _talk(self) -> None:
+        # Whoever enters from here on is perhaps not counted yet in what the server tells of zones.
+        counted = await self._desk.run(self._gate.net)
         await self.upload()
-        await self.fetch()
+        await self.fetch(counted)
         await self.tell()
 
     def _failed(self, why: str) -> None:
@@ -162,32 +164,33 @@ class Sync:
         gate = self._gate
         gate.step(lambda _: gate.journal.rewind(through), blocks=False)
 
-    async def fetch(self) -> None:
-        """Fetch changes until there are no more."""
+    async def fetch(self, counted: tuple[str, int] = ("", 0)) -> None:
+        """Fetch changes until there are no more; `counted` is `Gate.net` before the upload."""
         memory = self._gate.memory
         while True:
             query = urlencode({"since": memory.mark, "setup": memory.setup_digest})
             changes = await self._server.call(
                 "GET", f"{PATH_CHANGES}?{query}", b"", Changes, seconds=_PATIENCE_SECONDS
             )
-            await self._take(changes)
+            await self._take(changes, counted)
             if not changes.more:
                 return
 
-    async def _take(self, changes: Changes) -> None:
-        await self._desk.run(lambda: self._begin(changes))
+    async def _take(self, changes: Changes, counted: tuple[str, int]) -> None:
+        await self._desk.run(lambda: self._begin(changes, counted))
         rows = changes.tickets
         for first in range(0, len(rows), _CHUNK):
             chunk = rows[first : first + _CHUNK]
             await self._desk.run(partial(self._put, chunk))
         await self._desk.run(lambda: self._finish(changes))
 
-    def _begin(self, changes: Changes) -> None:
+    def _begin(self, changes: Changes, counted: tuple[str, int]) -> None:
         gate = self._gate
+        day, net = counted
         with gate.store.transaction():
             if changes.setup is not None:
                 gate.memory.take_setup(changes.setup, changes.setup_digest)
-            gate.memory.take_zones(changes.zone_states)
+            gate.memory.take_zones(changes.zone_states, day=day, net=net)
             if changes.fresh:
                 gate.memory.begin_load()
 

@@ -50,12 +50,15 @@ class Counts:
     entered_at: Instant | None
     here: bool
     """Whether the last entry was at this entrance."""
+    inside_zone: int
+    """Of those inside, who is in this gate's zone."""
 
 
 def counts(row: TicketRow | None, use: Use, *, day: str) -> Counts:
     """Put together what the server told of others and what happened here."""
     if row is None:
-        return Counts(use.persons, use.inside_on(day), use.entered_at, here=True)
+        inside = use.inside_on(day)
+        return Counts(use.persons, inside, use.entered_at, here=True, inside_zone=inside)
     here, there = use.entered_at, row.last_entered_at
     latest = max((at for at in (here, there) if at is not None), default=None)
     return Counts(
@@ -63,6 +66,7 @@ def counts(row: TicketRow | None, use: Use, *, day: str) -> Counts:
         inside=row.persons_inside - row.inside_here + use.inside_on(day),
         entered_at=latest,
         here=there is None or (here is not None and here >= there),
+        inside_zone=row.inside_zone - row.inside_here + use.inside_on(day),
     )
 
 
@@ -93,6 +97,15 @@ class Tickets:
                 row = _decode(body)
                 rows[row.id] = row
         return sorted(rows.values(), key=lambda row: (row.valid_from, row.id))
+
+    def of_order(self, number: str) -> list[TicketRow]:
+        """All tickets of the order that a short number belongs to."""
+        order, _, _ = number.rpartition("-")
+        # Between the hyphen and the next character of ASCII lie all numbers of the order.
+        found = self._store.all(
+            "SELECT body FROM ticket WHERE number > ? AND number < ?", (f"{order}-", f"{order}.")
+        )
+        return [_decode(row[0]) for row in found]
 
     def use(self, ticket_id: bytes) -> Use:
         """What happened to a ticket here."""
