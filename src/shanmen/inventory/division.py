@@ -37,10 +37,8 @@ Kind = Annotated[
     Meta(description="`fixed`: so many and no more. `minimum`: so many for certain, and common."),
 ]
 ReleaseMinutes = Annotated[
-    int | None,
+    Annotated[int, Meta(ge=0, le=525_600)] | None,
     Meta(
-        ge=0,
-        le=525_600,
         description="So long before a slot starts the rest is common stock; null is never.",
         examples=[1440],
     ),
@@ -54,7 +52,8 @@ class AllotmentSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     kind: Kind = "fixed"
     places: Annotated[Capacity | None, Meta(description="Or `percent`.")] = None
     percent: Annotated[
-        int | None, Meta(ge=0, le=PERCENT, description="Rounded down; or `places`.")
+        Annotated[int, Meta(ge=0, le=PERCENT)] | None,
+        Meta(description="Rounded down; or `places`."),
     ] = None
     release_minutes: ReleaseMinutes = None
 
