@@ -258,7 +258,10 @@ async def test_without_power_documents_wait_for_the_server(gates, server):
     agent = await gates.restart(agent, keep_memory=False)
     assert not agent.status().documents_readable
     answer = await agent.scan(ONE, ticket.text, document=card)
-    assert (answer.reason, answer.override_allowed) == ("document_required", True)
+    assert (answer.reason, answer.override_allowed) == ("documents_unreadable", True)
+    alone = await agent.scan(ONE, card)
+    assert (alone.reason, alone.override_allowed) == ("documents_unreadable", False)
+    assert (await agent.scan(ONE, ticket.text)).reason == "document_required"
     server.down = False
     await agent.sync()
     server.down = True

@@ -30,6 +30,7 @@ from shanmen.admission.rules import (
     Entry,
     GateState,
     PlaceKey,
+    Reason,
     ScanFacts,
     TicketFacts,
     best,
@@ -97,6 +98,8 @@ class Decider:
             now=self.now, direction=direction, is_open=self.lane_open, room=self.room
         )
         candidate, decision = self._choose(scan, presented, state)
+        if self.document_key is None and presented.shows_document:
+            decision = _without_key(decision)
         return self._scanned(scan, presented, state, candidate, decision)
 
     def _with_fresh_code(self, presented: Presented) -> Presented:
@@ -292,6 +295,13 @@ def _facts_of_row(row: TicketRow, *, site: PlaceKey) -> TicketFacts:
         generation=row.generation,
         status=row.status,
     )
+
+
+def _without_key(decision: Decision) -> Decision:
+    """A refusal for want of a document, where one was shown and cannot be read here, says so."""
+    if decision.reason in {Reason.DOCUMENT_REQUIRED, Reason.NO_TICKET_TODAY}:
+        return replace(decision, reason=Reason.DOCUMENTS_UNREADABLE)
+    return decision
 
 
 def _document_check(presented: Presented, candidate: Candidate | None) -> DocumentCheck:

@@ -33,6 +33,8 @@ class Reason(StrEnum):
     STILL_INSIDE = "still_inside"
     COMPANION_MISSING = "companion_missing"
     ZONE_FULL = "zone_full"
+    DOCUMENTS_UNREADABLE = "documents_unreadable"
+    """This gate cannot match documents: it lost power, and has not reached the server since."""
 
 
 class CaseKind(StrEnum):
@@ -98,6 +100,7 @@ NO_TICKET = {
 
 CLOSEST_FIRST = (
     Reason.DOCUMENT_REQUIRED,
+    Reason.DOCUMENTS_UNREADABLE,
     Reason.CODE_STALE,
     Reason.COMPANION_MISSING,
     Reason.ZONE_FULL,
