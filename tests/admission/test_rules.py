@@ -94,6 +94,12 @@ def test_a_valid_ticket_is_admitted() -> None:
         (TICKET, CODE, {"room": 0}, Reason.ZONE_FULL),
         (replace(TICKET, static_code="document"), CODE, {}, Reason.DOCUMENT_REQUIRED),
         (
+            replace(TICKET, static_code="document"),
+            replace(CODE, document=DocumentCheck.UNREADABLE),
+            {},
+            Reason.DOCUMENTS_UNREADABLE,
+        ),
+        (
             replace(TICKET, entries=0, last_entry=Entry(NOON - timedelta(seconds=5), EAST)),
             CODE,
             {},

@@ -30,7 +30,6 @@ from shanmen.admission.rules import (
     Entry,
     GateState,
     PlaceKey,
-    Reason,
     ScanFacts,
     TicketFacts,
     best,
@@ -98,8 +97,6 @@ class Decider:
             now=self.now, direction=direction, is_open=self.lane_open, room=self.room
         )
         candidate, decision = self._choose(scan, presented, state)
-        if self.document_key is None and presented.shows_document:
-            decision = _without_key(decision)
         return self._scanned(scan, presented, state, candidate, decision)
 
     def _with_fresh_code(self, presented: Presented) -> Presented:
@@ -222,7 +219,7 @@ class Decider:
         return ScanFacts(
             code=presented.code,
             generation=presented.body.generation if presented.body else None,
-            document=_document_check(presented, candidate),
+            document=_document_check(presented, candidate, readable=self.document_key is not None),
             persons=scan.persons,
             document_admitted_at=None if admitted_at is None else moment_of(admitted_at),
             accompanied=asks
@@ -297,26 +294,22 @@ def _facts_of_row(row: TicketRow, *, site: PlaceKey) -> TicketFacts:
     )
 
 
-def _without_key(decision: Decision) -> Decision:
-    """A refusal for want of a document, where one was shown and cannot be read here, says so."""
-    if decision.reason in {Reason.DOCUMENT_REQUIRED, Reason.NO_TICKET_TODAY}:
-        return replace(decision, reason=Reason.DOCUMENTS_UNREADABLE)
-    return decision
-
-
-def _document_check(presented: Presented, candidate: Candidate | None) -> DocumentCheck:
-    if not presented.shows_document or candidate is None:
+def _document_check(
+    presented: Presented, candidate: Candidate | None, *, readable: bool
+) -> DocumentCheck:
+    if not presented.shows_document:
+        return DocumentCheck.NOT_SHOWN
+    if not readable:
+        return DocumentCheck.UNREADABLE
+    if candidate is None:
         return DocumentCheck.NOT_SHOWN
     row = candidate.row
-    if not presented.shown:
-        # There is no key to compare with, or the number is of no document at all.
-        return DocumentCheck.NOT_SHOWN
     if row is None:
         # Sold after this gate went offline: that a document was shown counts, its mark goes into
         # the journal, and the server compares it when it hears of it. A picture of a code gains
         # nothing by that.
-        stale = presented.code is Code.STALE
-        return DocumentCheck.NOT_SHOWN if stale else DocumentCheck.MATCHES
+        counts_for = presented.shown and presented.code is not Code.STALE
+        return DocumentCheck.MATCHES if counts_for else DocumentCheck.NOT_SHOWN
     own = {mark for mark, _ in row.documents}
     return DocumentCheck.MATCHES if own & set(presented.marks) else DocumentCheck.DIFFERS
 

@@ -31,8 +31,7 @@ def decide(ticket: TicketFacts | None, scan: ScanFacts, gate: GateState) -> Deci
     if not gate.open:
         return refuse(Reason.LANE_CLOSED)
     if ticket is None or scan.code in NO_TICKET:
-        unknown = Reason.NO_TICKET_TODAY if scan.code is Code.DOCUMENT else Reason.UNKNOWN
-        return refuse(NO_TICKET.get(scan.code, unknown))
+        return refuse(NO_TICKET.get(scan.code) or _unknown(scan))
     if gate.direction == "out":
         return _let_out(ticket, scan)
     left = ticket.persons_left
@@ -68,6 +67,13 @@ def best(decisions: Iterable[Decision]) -> int:
 
 
 Refusal = tuple[Reason, Mapping[str, object]]
+
+
+def _unknown(scan: ScanFacts) -> Reason:
+    if scan.code is not Code.DOCUMENT:
+        return Reason.UNKNOWN
+    unreadable = scan.document is DocumentCheck.UNREADABLE
+    return Reason.DOCUMENTS_UNREADABLE if unreadable else Reason.NO_TICKET_TODAY
 
 
 def _let_out(ticket: TicketFacts, scan: ScanFacts) -> Decision:
@@ -166,6 +172,8 @@ def _proof(ticket: TicketFacts, scan: ScanFacts, gate: GateState) -> Refusal | N
     shown = scan.document is DocumentCheck.MATCHES or scan.code is Code.DOCUMENT
     if not shown:
         missing = _missing_proof(ticket, scan)
+        if missing is Reason.DOCUMENT_REQUIRED and scan.document is DocumentCheck.UNREADABLE:
+            return Reason.DOCUMENTS_UNREADABLE, {}
         if missing is not None:
             return missing, {}
     # A family that enters part by part is asked how many; that is no mistaken second scan.

@@ -78,6 +78,8 @@ class DocumentCheck(StrEnum):
     NOT_SHOWN = "not_shown"
     MATCHES = "matches"
     DIFFERS = "differs"
+    UNREADABLE = "unreadable"
+    """Shown, and this gate cannot tell whose it is."""
 
 
 NOT_OVERRIDABLE = frozenset(
