@@ -53,6 +53,7 @@ class PaperOrder:
 
     placed: Placed
     tickets: list[PaperTicket]
+    channel: str = "web"
     status: str = "held"
     moves: int = 0
     extended: bool = False
@@ -88,6 +89,8 @@ class Paper:
     capacity: Counters
     closed: set[int] = field(default_factory=set)
     orders: list[PaperOrder] = field(default_factory=list)
+    shares: dict[tuple[str, int], dict[str, tuple[str, int]]] = field(default_factory=dict)
+    """By slot: what is promised to each channel, a fixed share or a minimum."""
 
     def counters(self) -> dict[tuple[str, int], tuple[int, int]]:
         """What is held and what is sold in each slot."""
@@ -102,8 +105,28 @@ class Paper:
                         sold[key] += places
         return {key: (held[key], sold[key]) for key in self.capacity}
 
-    def room(self, key: tuple[str, int]) -> int:
-        return self.capacity[key] - sum(self.counters()[key])
+    def taken(self, key: tuple[str, int], channel: str) -> int:
+        """Places of a slot that a channel has given away."""
+        return sum(
+            ticket.places.get(key, 0)
+            for order in self.orders
+            if order.channel == channel and (order.status == "held" or order.issued)
+            for ticket in order.left
+        )
+
+    def promised(self, key: tuple[str, int], *, but: str = "") -> int:
+        """Places of a slot that are kept for channels, but for one of them."""
+        return sum(
+            max(places - self.taken(key, channel), 0)
+            for channel, (_, places) in self.shares.get(key, {}).items()
+            if channel != but
+        )
+
+    def room(self, key: tuple[str, int], channel: str) -> int:
+        """Places that a channel may still give away; below zero is none."""
+        free = self.capacity[key] - sum(self.counters()[key]) - self.promised(key, but=channel)
+        kind, places = self.shares.get(key, {}).get(channel, ("", 0))
+        return min(free, places - self.taken(key, channel)) if kind == "fixed" else free
 
     def _active(self) -> Counter[int]:
         """How many places each person has; nobody may have more than one a day."""
@@ -115,7 +138,7 @@ class Paper:
             for person in ticket.people
         )
 
-    def refusal_of(self, tickets: list[PaperTicket]) -> str | None:
+    def refusal_of(self, tickets: list[PaperTicket], channel: str) -> str | None:
         """Why these tickets cannot be sold now."""
         active = self._active()
         named: set[int] = set()
@@ -125,16 +148,17 @@ class Paper:
             if person in named:
                 return "DuplicateDocument"
             named.add(person)
-        return self.lack_of(tickets)
+        return self.lack_of(tickets, channel)
 
-    def lack_of(self, tickets: list[PaperTicket]) -> str | None:
+    def lack_of(self, tickets: list[PaperTicket], channel: str) -> str | None:
         """Closed or full, in this order."""
         if any(ticket.slot in self.closed for ticket in tickets):
             return "SlotClosed"
         need: Counter[tuple[str, int]] = Counter()
         for ticket in tickets:
             need.update(ticket.places)
-        return "SoldOut" if any(self.room(key) < n for key, n in need.items()) else None
+        full = any(self.room(key, channel) < n for key, n in need.items())
+        return "SoldOut" if full else None
 
     def pay(self, order: PaperOrder, provider: str) -> str:
         """A provider says that it has the money."""
@@ -145,7 +169,7 @@ class Paper:
             order.status, order.issued = "issued", True
             return "issued"
         if order.status == "expired":
-            if self.refusal_of(order.tickets) is None:
+            if self.refusal_of(order.tickets, order.channel) is None:
                 order.status, order.issued = "issued", True
                 return "late_issued"
             order.status, order.open_refunds = "refunding", order.open_refunds + 1
@@ -158,11 +182,7 @@ class Paper:
 
     def sweep(self, now: datetime) -> int:
         """Holds lapse; returns how many."""
-        lapsed = [
-            order
-            for order in self.orders
-            if order.status == "held" and order.ends <= now
-        ]
+        lapsed = [order for order in self.orders if order.status == "held" and order.ends <= now]
         for order in lapsed:
             order.status = "expired"
         return len(lapsed)
@@ -222,11 +242,11 @@ class Paper:
         if order.moves >= 1:
             return "NotReschedulable"
         before = [(ticket.slot, ticket.ride) for ticket in tickets]
-        ride = self._ride_with(slot)
+        ride = self._ride_with(slot, order.channel)
         order.issued = False  # Its own places are free while new ones are looked for.
         for ticket in tickets:
             ticket.slot, ticket.ride = slot, None if ticket.ride is None else ride
-        refusal = self.lack_of(tickets)
+        refusal = self.lack_of(tickets, order.channel)
         order.issued = True
         if refusal is None and order.status != "issued":
             refusal = "TransitionRefused"
@@ -237,10 +257,10 @@ class Paper:
         order.moves += 1
         return None
 
-    def _ride_with(self, slot: int) -> int:
+    def _ride_with(self, slot: int, channel: str) -> int:
         """The first ride that ends after the visit starts and has room, else the first of them."""
         fitting = [n for pool, n in sorted(self.capacity) if pool == RIDE and n >= slot]
-        return next((n for n in fitting if self.room((RIDE, n)) > 0), fitting[0])
+        return next((n for n in fitting if self.room((RIDE, n), channel) > 0), fitting[0])
 
     def admit(self, order: PaperOrder, ticket: PaperTicket) -> int:
         """Everybody who is left of the party enters; returns how many do."""
@@ -256,7 +276,21 @@ class Paper:
             order.status = order.used_state()
 
     def set_capacity(self, slot: int, capacity: int) -> str | None:
-        if capacity < sum(self.counters()[GATE, slot]):
+        taken = sum(self.counters()[GATE, slot])
+        if capacity < taken:
             return "CapacityBelowSold"
+        if capacity < taken + self.promised((GATE, slot)):
+            return "CapacityBelowReserved"
         self.capacity[GATE, slot] = capacity
+        return None
+
+    def divide(self, slot: int, shares: dict[str, tuple[str, int]]) -> str | None:
+        """Promise places to channels, and forget what was promised before."""
+        key = GATE, slot
+        if sum(places for _, places in shares.values()) > self.capacity[key]:
+            return "AllotmentsAboveCapacity"
+        before, self.shares[key] = self.shares.get(key, {}), shares
+        if sum(self.counters()[key]) + self.promised(key) > self.capacity[key]:
+            self.shares[key] = before
+            return "AllotmentAboveLeft"
         return None

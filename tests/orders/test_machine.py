@@ -28,7 +28,9 @@ from shanmen.admission import service as gate
 from shanmen.admission.schemas import DecisionView, ScanRequest
 from shanmen.db.session import Database
 from shanmen.insight.stock_audit import differences as stock_differences
+from shanmen.inventory.division import ShareSpec
 from shanmen.inventory.queries import slots_by_id
+from shanmen.inventory.service.divide import divide_slots
 from shanmen.inventory.service.slots import edit_slot
 from shanmen.kit import clock, ids
 from shanmen.kit.errors import DomainError
@@ -51,6 +53,11 @@ PLACES, RIDES, SLOTS, PEOPLE = 6, 2, 2, 7
 WINDOWS = [time(8), time(10)]
 slots = st.integers(0, SLOTS - 1)
 providers = st.sampled_from(["sandbox", "other"])
+CHANNELS = ["web", "ota", "window"]
+channels = st.sampled_from(CHANNELS)
+divisions = st.dictionaries(
+    channels, st.tuples(st.sampled_from(["fixed", "minimum"]), st.integers(0, PLACES)), max_size=2
+)
 wishes = st.lists(
     st.tuples(st.sampled_from(sorted(PERSONS)), st.integers(0, PEOPLE - 1)),
     min_size=1,
@@ -109,8 +116,8 @@ class Life(RuleBasedStateMachine):
             {(GATE, n): PLACES for n in range(SLOTS)} | {(RIDE, n): RIDES for n in range(SLOTS)}
         )
 
-    @rule(target=orders, slot=slots, wanted=wishes)
-    def place(self, slot: int, wanted: list[tuple[str, int]]) -> Any:
+    @rule(target=orders, slot=slots, wanted=wishes, channel=channels)
+    def place(self, slot: int, wanted: list[tuple[str, int]], channel: str) -> Any:
         tickets = [
             PaperTicket(
                 kind,
@@ -120,8 +127,8 @@ class Life(RuleBasedStateMachine):
             )
             for kind, first in wanted
         ]
-        request = self.park.order(*(self._wish(ticket) for ticket in tickets))
-        refusal = self.paper.refusal_of(tickets)
+        request = self.park.order(*(self._wish(ticket) for ticket in tickets), channel=channel)
+        refusal = self.paper.refusal_of(tickets, channel)
         [outcome] = self.run(
             self.desk.unit(place_orders, requests=[request], hold_seconds=HOLD_SECONDS)
         )
@@ -132,7 +139,7 @@ class Life(RuleBasedStateMachine):
         view = self.run(self.desk.view(outcome))
         for ticket, shown in zip(tickets, view.tickets, strict=True):
             ticket.id = shown.ticket_id
-        order = PaperOrder(outcome, tickets)
+        order = PaperOrder(outcome, tickets, channel)
         self.paper.orders.append(order)
         return order
 
@@ -267,6 +274,18 @@ class Life(RuleBasedStateMachine):
         refusal = self.paper.set_capacity(slot, capacity)
         assert (outcome if isinstance(outcome, str) else None) == refusal
 
+    @rule(slot=slots, shares=divisions)
+    def divide(self, slot: int, shares: dict[str, tuple[Literal["fixed", "minimum"], int]]) -> None:
+        allotments = [
+            ShareSpec(channel=channel, kind=kind, places=places)
+            for channel, (kind, places) in shares.items()
+        ]
+        outcome = self.run(
+            self.desk.unit(divide_slots, slot_ids=[self.park.slots[slot]], allotments=allotments)
+        )
+        refusal = self.paper.divide(slot, dict(shares))
+        assert (outcome if isinstance(outcome, str) else None) == refusal
+
     @invariant()
     def counters_are_those_on_paper(self) -> None:
         if not hasattr(self, "paper"):
@@ -275,6 +294,10 @@ class Life(RuleBasedStateMachine):
         states = self.run(self.desk.unit(slots_by_id, ids=list(wanted)))
         found = {wanted[key]: (state.held, state.sold) for key, state in states.items()}
         assert found == self.paper.counters()
+        for key, state in states.items():
+            for channel in CHANNELS:
+                room = self.paper.room(wanted[key], channel)
+                assert state.seen_by(channel, self.now).left == max(room, 0)
 
     def _slots(self) -> Iterator[tuple[UUID, tuple[str, int]]]:
         for pool, of_pool in ((GATE, self.park.slots), (RIDE, self.park.ride_slots)):
