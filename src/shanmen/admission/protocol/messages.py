@@ -1,26 +1,11 @@
-"""What a gate and the server say to each other.
+"""Questions and answers of gates, as they travel."""
 
-A gate is enrolled once and has an Ed25519 key of its own from then on; it pins the server's key at
-the same moment. Every request of a gate is signed, and so is every answer, so neither can be played
-by somebody else, whatever the network in between. Bodies are MessagePack. Nothing here needs the
-server's packages: the gate's agent imports this module.
-
-A gate fetches what changed (`PATH_CHANGES`), asks for a decision while the server answers in time
-(`PATH_DECIDE`), sends up what it decided and what happened (`PATH_JOURNAL`), and says how it is
-(`PATH_HEALTH`), which brings back what the console wants of it.
-"""
-
-import hashlib
-import hmac
-import os
 from typing import Annotated, Literal
 from uuid import UUID
 
-import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Meta, Struct
+
+from shanmen.admission.protocol.place import Instant, Setup, ZoneState
 
 PATH_ENROL = "/gate/v1/enrol"
 PATH_CHANGES = "/gate/v1/changes"
@@ -41,12 +26,6 @@ CLOCK_TOLERANCE_SECONDS = 600
 
 ROWS_AT_ONCE = 5_000
 """Tickets in one answer, and journal rows in one upload."""
-
-Instant = int
-"""Milliseconds since 1970, UTC."""
-
-Names = dict[str, str]
-_NONCE_BYTES = 12
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
@@ -82,109 +61,6 @@ class Enrolled(Struct, frozen=True, kw_only=True):
     """The tenant's number, as `device_header` wants it."""
     site_number: int
     entrance_number: int
-
-
-class LaneInfo(Struct, frozen=True, kw_only=True):
-    """A lane of the gate's entrance."""
-
-    id: UUID
-    number: int
-    name: Names
-    direction: Literal["in", "out", "both"]
-    open: bool
-
-
-class PlaceInfo(Struct, frozen=True, kw_only=True):
-    """A numbered site, zone or entrance with its names."""
-
-    number: int
-    name: Names
-
-
-class EntranceInfo(Struct, frozen=True, kw_only=True):
-    """An entrance of the site."""
-
-    number: int
-    name: Names
-    zone: int
-    asks: bool = False
-    """Somebody can be let in there without a gate, by asking the server."""
-
-
-class GateInfo(Struct, frozen=True, kw_only=True):
-    """A gate of the site that decides alone when it is cut off."""
-
-    entrance: int
-    online: bool
-    """The server hears from it."""
-
-
-class TypeInfo(Struct, frozen=True, kw_only=True):
-    """What a gate must know of a ticket type beyond what is in the token."""
-
-    number: int
-    name: Names
-    audience: str
-    entrances: list[int] | None = None
-    """Numbers of the only entrances that admit it; None is any."""
-    companion: bool = False
-    """Admitted only together with somebody who is not of a type like this: a child."""
-    static_code: str = ""
-    """What a code must prove that does not change: free, document, or as the ticket itself says."""
-    party_size: int = 1
-    entries: int = 1
-    zones: int = 0
-
-
-class ZoneState(Struct, frozen=True, kw_only=True):
-    """How full a zone is."""
-
-    number: int
-    inside: int
-    max_inside: int | None = None
-    share: int | None = None
-    """How many this entrance may still let in while it is cut off; None is without limit."""
-
-
-class Rules(Struct, frozen=True, kw_only=True):
-    """What the site asks of its gates."""
-
-    grace_before_minutes: int = 15
-    grace_after_minutes: int = 15
-    repeat_seconds: int = 15
-    anti_passback: bool = False
-    passage_seconds: int = 8
-    """So long somebody has to pass after a barrier opened; then the admission is given back."""
-    ask_budget_ms: int = 150
-    """So long the gate waits for the server before it decides alone."""
-    day_key_days: int = 3
-    """For so many days ahead a gate holds the keys of changing codes."""
-
-
-class Setup(Struct, frozen=True, kw_only=True):
-    """Everything about the place that is not a ticket; sent whole whenever it changed."""
-
-    timezone: str
-    site: PlaceInfo
-    entrance: int
-    zone: int
-    lanes: list[LaneInfo]
-    sites: list[PlaceInfo]
-    zones: list[PlaceInfo]
-    entrances: list[EntranceInfo]
-    types: list[TypeInfo]
-    zone_states: list[ZoneState]
-    rules: Rules
-    signing_keys: dict[int, bytes]
-    """Public keys that tickets are signed with, by number."""
-    day_keys: dict[str, bytes]
-    """Keys of changing codes, by local date (ISO)."""
-    document_key: bytes
-    """Key of the documents' marks (`document_mark`); the gate keeps it in memory alone."""
-    blocked: list[bytes]
-    """Marks of documents that nobody may enter with."""
-    gates: list[GateInfo] = []
-    """All gates of the site, for the bound on double entry (`admission.bound`)."""
 
 
 class TicketRow(Struct, frozen=True, array_like=True):
@@ -376,63 +252,3 @@ class HealthAnswer(Struct, frozen=True, kw_only=True):
 
     server_time: Instant
     commands: list[Command] = []
-
-
-def device_header(tenant: str, device_id: UUID) -> str:
-    """Who asks: the tenant's number and the device's id."""
-    return f"{tenant}.{device_id.hex}"
-
-
-def request_message(*, method: str, path: str, at: str, nonce: str, body: bytes) -> bytes:
-    """What a gate signs; `path` with its query, `at` in milliseconds as text."""
-    digest = hashlib.sha256(body).hexdigest()
-    return f"SMG1\n{method}\n{path}\n{at}\n{nonce}\n{digest}".encode()
-
-
-def answer_message(*, nonce: str, status: int, body: bytes) -> bytes:
-    """What the server signs: bound to the question by its nonce."""
-    return f"SMA1\n{nonce}\n{status}\n{hashlib.sha256(body).hexdigest()}".encode()
-
-
-def sign(key: Ed25519PrivateKey, message: bytes) -> str:
-    """A signature as it stands in a header."""
-    return key.sign(message).hex()
-
-
-def fingerprint(server_key: bytes) -> str:
-    """What the enrolment code says of the server's key: 16 characters."""
-    return hashlib.sha256(b"SMF1" + server_key).hexdigest()[:16]
-
-
-def seal_key(token: str) -> bytes:
-    """Key for a ticket's `sealed`: whoever shows the code (without its changing part) has it."""
-    return hmac.digest(token.encode(), b"SMS1", "sha256")
-
-
-def document_mark(key: bytes, number: str) -> bytes:
-    """Mark of a normalised document number (`kit.documents.normalise`), 16 bytes."""
-    return hmac.digest(key, b"SMD1" + number.encode(), "sha256")[:16]
-
-
-def document_seal_key(key: bytes, number: str) -> bytes:
-    """Key for what is sealed beside a document's mark."""
-    return hmac.digest(key, b"SMD2" + number.encode(), "sha256")
-
-
-def seal(key: bytes, holders: Holders) -> bytes:
-    """Encrypt what a guard may see (AES-256-GCM; 12 bytes of nonce, then the text and its tag)."""
-    nonce = os.urandom(_NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, encode(holders), b"SMH1")
-
-
-def open_sealed(key: bytes, sealed: bytes) -> Holders | None:
-    """What was sealed; None where the key is another one."""
-    nonce, text = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-    try:
-        return _decode_holders(AESGCM(key).decrypt(nonce, text, b"SMH1"))
-    except (InvalidTag, ValueError, msgspec.DecodeError):
-        return None
-
-
-encode = msgspec.msgpack.Encoder().encode
-_decode_holders = msgspec.msgpack.Decoder(Holders).decode
