@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from shanmen.kit import days
@@ -279,6 +280,13 @@ def _stable(info: TicketTypeInfo) -> list[tuple[str, object]]:
     return sorted((values | {"channels": sorted(info.channels)}).items())
 
 
+class Counted(NamedTuple):
+    """Places in `PERIODS` that some type of a scope limits, for documents and for phones."""
+
+    of_document: tuple[int, ...]
+    of_phone: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """One version of all that a tenant sells; immutable, shared by all requests of a process."""
@@ -291,7 +299,7 @@ class Catalog:
     hold_seconds: dict[str, int] = field(default_factory=dict)
     """By channel: how long an unpaid order keeps its places, where the operator says so; the
     empty text stands for all other channels."""
-    _scopes: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    _counted: dict[UUID, "Counted"] = field(default_factory=dict, repr=False)
     _prices: dict[tuple[UUID, date], int | None] = field(default_factory=dict, repr=False)
 
     def day_kind(self, site_id: UUID, day: date) -> DayKind:
@@ -303,13 +311,27 @@ class Catalog:
         return self.hold_seconds.get(channel) or self.hold_seconds.get("") or otherwise
 
     @property
-    def phone_scopes(self) -> frozenset[str]:
-        """The scopes in which some ticket type limits what a phone number may have."""
-        if "phone" not in self._scopes:
-            self._scopes["phone"] = frozenset(
-                kind.scope for kind in self.types.values() if kind.limits.of_phone
-            )
-        return self._scopes["phone"]
+    def counted(self) -> dict[UUID, "Counted"]:
+        """By ticket type: what is counted of its documents and phones, for its group's limits."""
+        if not self._counted:
+            scopes: dict[str, list[Limits]] = {}
+            for kind in self.types.values():
+                scopes.setdefault(kind.scope, []).append(kind.limits)
+            for kind in self.types.values():
+                group = scopes[kind.scope]
+                self._counted[kind.id] = Counted(
+                    tuple(
+                        n
+                        for n, per in enumerate(PERIODS)
+                        if any(per == found for limits in group for found, _ in limits.of_document)
+                    ),
+                    tuple(
+                        n
+                        for n, per in enumerate(PERIODS)
+                        if any(per == found for limits in group for found, _ in limits.of_phone)
+                    ),
+                )
+        return self._counted
 
     def price(self, kind: TicketTypeInfo, day: date) -> int | None:
         """The price of a ticket type on a day in fen; None when it has none, so is not sold."""

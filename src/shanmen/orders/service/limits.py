@@ -17,6 +17,7 @@ from uuid import UUID
 from shanmen.catalog.rules import (
     PERIODS,
     Catalog,
+    Counted,
     TicketTypeInfo,
     period_begins,
     period_ends,
@@ -64,14 +65,15 @@ BY_SLOT_AND_DAY = 2
 
 
 class Claim(NamedTuple):
-    """A ticket that is wanted: for whom and when. `path` names it in the request."""
+    """A ticket that is wanted: for whom and when."""
 
     kind: TicketTypeInfo
     documents: Sequence[int]
     phone: int
     day: date
     slot_id: UUID
-    path: str = ""
+    ticket: int = -1
+    """Which ticket of the request it is; -1: it was sold before."""
 
 
 def subjects(tenant_id: int, requests: Iterable[Prepared], catalog: Catalog) -> set[int]:
@@ -81,9 +83,9 @@ def subjects(tenant_id: int, requests: Iterable[Prepared], catalog: Catalog) -> 
     what is bought here counts there.
     """
     keys: set[int] = set()
-    limited = catalog.phone_scopes
+    counted = catalog.counted
     for request in requests:
-        if limited and any(t.kind.scope in limited for t in request.tickets):
+        if any(counted[t.kind.id].of_phone for t in request.tickets):
             keys.add(lock_key("phone", tenant_id, request.phone_index))
         for ticket in request.tickets:
             keys.update(lock_key("document", tenant_id, h.document_index) for h in ticket.holders)
@@ -94,14 +96,21 @@ def usage_statements(
     tenant_id: int, requests: list[Prepared], *, today: date
 ) -> tuple[Statement, Statement, Statement]:
     """Count what the subjects have, and read who may not book; run after their locks are taken."""
-    since = counted_since((t.kind for r in requests for t in r.tickets), today=today)
+    kinds = {t.kind.id: t.kind for r in requests for t in r.tickets}
+    since = counted_since(kinds.values(), today=today)
+    by_phone = {kind.id for kind in kinds.values() if kind.limits.of_phone}
+    conduct = {kind.id for kind in kinds.values() if kind.limits.no_shows.enabled}
     documents = {h.document_index for r in requests for t in r.tickets for h in t.holders}
-    phones = {r.phone_index for r in requests if any(t.kind.limits.of_phone for t in r.tickets)}
+    phones = {
+        r.phone_index
+        for r in (requests if by_phone else ())
+        if any(t.kind.id in by_phone for t in r.tickets)
+    }
     watched = {
         h.document_index
-        for r in requests
+        for r in (requests if conduct else ())
         for t in r.tickets
-        if t.kind.limits.no_shows.enabled
+        if t.kind.id in conduct
         for h in t.holders
     }
     return (
@@ -143,7 +152,7 @@ async def usage_of_lines(
     for ticket_id, document in rows:
         by_ticket[ticket_id].append(document)
     documents = {document for _, document in rows}
-    phones = {phone for phone, line in lines if kinds[line.ticket_id].scope in catalog.phone_scopes}
+    phones = {phone for phone, line in lines if catalog.counted[line.ticket_type_id].of_phone}
     locks = {lock_key("document", tenant, document) for document in documents}
     locks |= {lock_key("phone", tenant, phone) for phone in phones}
     since = counted_since(kinds.values(), today=clock.now().date())
@@ -168,7 +177,7 @@ async def usage_of_lines(
 def claim(request: Prepared, ticket: PreparedTicket, index: int, day: date, slot_id: UUID) -> Claim:
     """What a ticket of a request claims."""
     documents = [holder.document_index for holder in ticket.holders]
-    return Claim(ticket.kind, documents, request.phone_index, day, slot_id, f"tickets.{index}")
+    return Claim(ticket.kind, documents, request.phone_index, day, slot_id, index)
 
 
 class Usage:
@@ -188,15 +197,15 @@ class Usage:
         *,
         kinds: Iterable[TicketTypeInfo] | None = None,
     ) -> None:
-        self._phone_scopes = catalog.phone_scopes
+        self._counted = catalog.counted
         self._periods = len(PERIODS) if kinds is None else _periods(kinds)
-        self._bounds: dict[UUID, tuple[list[_Bound], list[_Bound]]] = {}
+        self._rules: dict[UUID, _Rules] = {}
         self.documents: Counter[_Key] = Counter()
         self.phones: Counter[_Key] = Counter()
         for counter, rows in ((self.documents, documents), (self.phones, phones)):
             for subject, type_id, day, slot_id, count in rows:
                 kind = catalog.types.get(type_id)
-                scope = kind.scope if kind else str(type_id)
+                scope = self._rules_of(kind).scope if kind else str(type_id)
                 for window in self._windows(day, slot_id):
                     counter[subject, scope, window] += int(count)
         self._restricted = {(row[0], row[1]): (row[2], row[3] or {}) for row in restricted}
@@ -211,26 +220,24 @@ class Usage:
         documents: Counter[_Key] = Counter()
         phones: Counter[_Key] = Counter()
         for wanted in claims:
-            scope = wanted.kind.scope
+            scope, of_document, of_phone, counted = self._rules_of(wanted.kind)
             windows = self._windows(wanted.day, wanted.slot_id)
-            of_document, of_phone = self._bounds_of(wanted.kind)
             for seq, document in enumerate(wanted.documents):
-                for window in windows:
-                    documents[document, scope, window] += 1
+                for place in counted.of_document:
+                    documents[document, scope, windows[place]] += 1
                 for bound in of_document:
                     key = document, scope, windows[bound.place]
                     has = self.documents.get(key, 0)
                     if has + documents[key] > bound.limit:
-                        raise _document_error(wanted, seq, bound, has)
-            if scope not in self._phone_scopes:
-                continue
-            for window in windows:
-                phones[wanted.phone, scope, window] += 1
+                        kind = DuplicateDocument if documents[key] > bound.limit else DocumentLimit
+                        raise kind(field=_field(wanted, seq), **bound.facts(wanted.day, has))
+            for place in counted.of_phone:
+                phones[wanted.phone, scope, windows[place]] += 1
             for bound in of_phone:
                 key = wanted.phone, scope, windows[bound.place]
                 has = self.phones.get(key, 0)
                 if has + phones[key] > bound.limit:
-                    field = "phone" if wanted.path else "slot_id"
+                    field = "slot_id" if wanted.ticket < 0 else "phone"
                     raise PhoneLimit(field=field, **bound.facts(wanted.day, has))
 
     def check_conduct(self, request: Prepared, claims: Sequence[Claim]) -> None:
@@ -245,7 +252,7 @@ class Usage:
                 until, phones = self._restricted.get((document, wanted.kind.scope), (None, {}))
                 if until is not None and clock.today(timezone) <= until:
                     raise Restricted(
-                        field=f"{wanted.path}.visitors.{seq}.document_number",
+                        field=_field(wanted, seq),
                         until=until.isoformat(),
                         contact=phones.get(str(site_id), ""),
                     )
@@ -253,14 +260,13 @@ class Usage:
     def add(self, claims: Iterable[Claim], *, sign: int = 1) -> None:
         """Count tickets that were granted; with `sign` -1, no longer."""
         for wanted in claims:
-            scope = wanted.kind.scope
+            scope, _, _, counted = self._rules_of(wanted.kind)
             windows = self._windows(wanted.day, wanted.slot_id)
             for document in wanted.documents:
-                for window in windows:
-                    self.documents[document, scope, window] += sign
-            if scope in self._phone_scopes:
-                for window in windows:
-                    self.phones[wanted.phone, scope, window] += sign
+                for place in counted.of_document:
+                    self.documents[document, scope, windows[place]] += sign
+            for place in counted.of_phone:
+                self.phones[wanted.phone, scope, windows[place]] += sign
 
     def _windows(self, day: date, slot_id: UUID) -> tuple[Hashable, ...]:
         """What a visit is counted in, in the order of `PERIODS`; none is like another."""
@@ -268,14 +274,24 @@ class Usage:
             return slot_id, day
         return slot_id, day, (day.year, day.month), day.year
 
-    def _bounds_of(self, kind: TicketTypeInfo) -> tuple[list["_Bound"], list["_Bound"]]:
-        known = self._bounds.get(kind.id)
+    def _rules_of(self, kind: TicketTypeInfo) -> "_Rules":
+        known = self._rules.get(kind.id)
         if known is None:
-            known = self._bounds[kind.id] = (
+            known = self._rules[kind.id] = _Rules(
+                kind.scope,
                 [_Bound(PERIODS.index(per), limit) for per, limit in kind.limits.of_document],
                 [_Bound(PERIODS.index(per), limit) for per, limit in kind.limits.of_phone],
+                self._counted_here(kind),
             )
         return known
+
+    def _counted_here(self, kind: TicketTypeInfo) -> Counted:
+        """Without the periods that nobody of the batch asks for: those were not read."""
+        counted = self._counted[kind.id]
+        return Counted(
+            tuple(n for n in counted.of_document if n < self._periods),
+            tuple(n for n in counted.of_phone if n < self._periods),
+        )
 
 
 _Key = tuple[int, str, Hashable]
@@ -297,14 +313,20 @@ class _Bound(NamedTuple):
         }
 
 
-def _document_error(
-    wanted: Claim, seq: int, bound: _Bound, has: int
-) -> DocumentLimit | DuplicateDocument:
-    field = f"{wanted.path}.visitors.{seq}.document_number" if wanted.path else "slot_id"
-    facts = bound.facts(wanted.day, has)
-    if has < bound.limit:
-        return DuplicateDocument(field=field, **facts)
-    return DocumentLimit(field=field, **facts)
+class _Rules(NamedTuple):
+    """What a ticket type is counted with, its bounds, and the periods that it counts in."""
+
+    scope: str
+    of_document: list[_Bound]
+    of_phone: list[_Bound]
+    counted: Counted
+
+
+def _field(wanted: Claim, seq: int) -> str:
+    """The input that a refusal is about: a visitor's document, or the slot to move to."""
+    if wanted.ticket < 0:
+        return "slot_id"
+    return f"tickets.{wanted.ticket}.visitors.{seq}.document_number"
 
 
 def _periods(kinds: Iterable[TicketTypeInfo]) -> int:
