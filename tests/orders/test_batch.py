@@ -8,11 +8,10 @@ import pytest
 from msgspec import structs
 
 from shanmen.catalog.schemas import LimitsSpec, NoShowSpec
-from shanmen.db.pipeline import Statement, columns, run
-from shanmen.db.session import Database, Session
+from shanmen.db.session import Database
 from shanmen.inventory.errors import SlotClosed, SlotNotFound, SoldOut
 from shanmen.inventory.service.slots import edit_slot
-from shanmen.kit import clock, ids
+from shanmen.kit import ids
 from shanmen.kit.coalesce import Figures
 from shanmen.kit.documents import DocumentInvalid
 from shanmen.kit.errors import BadInput, DomainError, IdempotencyMismatch
@@ -20,22 +19,13 @@ from shanmen.kit.phones import PhoneInvalid
 from shanmen.orders import errors
 from shanmen.orders.desk import OrderDesk
 from shanmen.orders.schemas import Placed, PlaceOrder
-from shanmen.orders.service.conduct import RESTRICT
 from shanmen.orders.service.place import place_orders
-from shanmen.orders.service.prepare import document_index
 from tests.support.desk import Desk
-from tests.support.park import Park, fresh_people, id_number, make_park
-from tests.support.rules import set_limits, slot_on
+from tests.support.park import Park, fresh_people, make_park
+from tests.support.rules import restrict, set_limits, slot_on
 
 CLOSED, SMALL = 1, 2
 MISSED: int = fresh_people(1)[0]
-
-
-async def restrict(session: Session, *, who: int) -> None:
-    index = document_index(session.keyring, "id_card", id_number(who))
-    today = clock.now().date()
-    row = (ids.new_id(), index, "entry", 3, today, today + timedelta(days=9), ids.new_id(), 0)
-    await run(session, [Statement(RESTRICT, (session.tenant_id, *columns([row], 8)))])
 
 
 @pytest.fixture

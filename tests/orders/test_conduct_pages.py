@@ -10,9 +10,8 @@ from shanmen.catalog.schemas import LimitsSpec, NoShowSpec
 from shanmen.kit import clock, ids
 from shanmen.orders.schemas import Placed
 from tests.orders.conftest import Shop
-from tests.orders.test_batch import restrict
 from tests.support.park import fresh_people, id_number
-from tests.support.rules import set_limits
+from tests.support.rules import restrict, set_limits
 
 
 async def watch(shop: Shop) -> None:

@@ -26,6 +26,7 @@ from shanmen.sites.rules import PERMISSIONS
 from shanmen.sites.service import apikeys, auth, roles, staff
 from tests.support.desk import Desk
 from tests.support.park import PASSWORD_HASH, Park, add_slot, id_number, make_park
+from tests.support.rules import restrict
 
 SHORTEST_MARKER = 5
 """Shorter texts of one tenant may stand on a page of another by chance."""
@@ -96,6 +97,9 @@ async def make_world(database: Database, *, mark: str, people: int, phone: str) 
         "order_id": paid.id,
         "number": paid.number,
         "secret": secret,
+        "restriction_id": await desk.unit(
+            restrict, who=people, ticket_id=view.tickets[0].ticket_id
+        ),
         "ticket_id": view.tickets[0].ticket_id,
         "ticket_ids": view.tickets[0].ticket_id,
         "ticket": f"{paid.number}-0",
