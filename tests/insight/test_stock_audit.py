@@ -7,6 +7,9 @@ from sqlalchemy import text
 
 from shanmen.db.session import Database, Session
 from shanmen.insight.stock_audit import differences, report
+from shanmen.inventory.division import ShareSpec
+from shanmen.inventory.service.divide import divide_slots
+from shanmen.inventory.service.slots import edit_slot
 from shanmen.kit import clock
 from shanmen.orders.service.lapse import cancel_order, expire_holds
 from shanmen.orders.service.refund import refund_tickets
@@ -53,6 +56,23 @@ async def test_a_counter_changed_by_hand_is_found(desk: Desk):
     assert found.held == found.held_by_orders + 2
     assert found.sold == found.sold_by_orders == found.sold_by_tickets
     assert await desk.unit(report) == 1
+
+
+async def test_a_channels_counter_changed_by_hand_is_found(desk: Desk):
+    slot = desk.park.slots[0]
+    family = desk.park.types["family"]
+    allotments = [ShareSpec(channel="web", places=20), ShareSpec(channel="ota", places=5)]
+    await desk.unit(divide_slots, slot_ids=[slot], allotments=allotments)
+    await desk.unit(edit_slot, slot_id=slot, caps={family: 30})
+    assert await desk.unit(differences) == []
+    await run(desk, "UPDATE stock SET sold = sold + 1 WHERE scope = 'channel' AND ref = 'web'")
+    [found] = await desk.unit(differences)
+    assert (found.slot_id, found.scope, found.ref) == (slot, "channel", "web")
+    assert found.sold == found.sold_by_orders + 1 == found.sold_by_tickets + 1
+    await run(desk, "UPDATE stock SET sold = sold - 1 WHERE scope = 'channel' AND ref = 'web'")
+    await run(desk, "UPDATE stock SET held = held - 1 WHERE scope = 'type'")
+    [found] = await desk.unit(differences)
+    assert (found.scope, found.ref, found.held_by_orders) == ("type", str(family), found.held + 1)
 
 
 async def test_a_place_that_was_forgotten_is_found(desk: Desk):
