@@ -192,6 +192,20 @@ class BadStaticRule(DomainError):
     status = 422
 
 
+class BadCommand(DomainError):
+    """Gates know no such command, or it is for one lane and none is named."""
+
+    code = "admission.bad_command"
+    status = 422
+
+
+class MessageMissing(DomainError):
+    """A message to a lane has words."""
+
+    code = "admission.message_missing"
+    status = 422
+
+
 class CaseUnknown(DomainError):
     """There is no such case."""
 

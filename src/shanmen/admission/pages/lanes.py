@@ -1,4 +1,4 @@
-"""Lanes and the rules at the gate, in the console."""
+"""Lanes in the console."""
 
 from typing import Any, Literal
 from uuid import UUID
@@ -9,22 +9,19 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from shanmen.admission import queries, service
+from shanmen.admission.pages import tabs
 from shanmen.admission.queries import Counts
 from shanmen.db.session import Unit
 from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
-from shanmen.sites.access import NavEntry, current_site, requires
+from shanmen.sites.access import current_site, requires
 from shanmen.sites.queries import SignedIn, SiteContext
 from shanmen.web.forms import Form
 from shanmen.web.i18n import localized
-from shanmen.web.render import NavItem, locale_of, page, redirect
+from shanmen.web.render import locale_of, page, redirect
 
 AnyRequest = Request[Any, Any, Any]
 PATH = "/console/lanes"
-
-NAV = [
-    NavEntry(NavItem("lanes", "admission.lanes.nav", PATH, "gate"), ("sites.edit",), 82),
-]
 
 
 class Bilingual(Struct, kw_only=True):
@@ -53,33 +50,25 @@ class LaneForm(Struct, kw_only=True):
     direction: Literal["in", "out", "both"]
 
 
-class PolicyForm(Struct, kw_only=True):
-    """The form for a site's rules at the gate."""
-
-    grace_before_minutes: int
-    grace_after_minutes: int
-    repeat_seconds: int
-
-
 @get(PATH, guards=[requires("sites.edit")], include_in_schema=False)
 async def show(
     request: AnyRequest, unit: NamedDependency[Unit], staff: NamedDependency[SignedIn]
 ) -> Response[bytes]:
-    """Lanes, who is inside, and the rules."""
-    return await _show(request, unit, current_site(request, staff))
+    """Lanes, and who is inside."""
+    return await _show(request, unit, current_site(request, staff), staff)
 
 
 async def _show(
     request: AnyRequest,
     unit: Unit,
     site: SiteContext | None,
+    staff: SignedIn,
     *,
     form: Form | None = None,
-    rules: Form | None = None,
     status: int = 200,
 ) -> Response[bytes]:
     if site is None:
-        return page(request, "admission/lanes.html", site=None, lanes=(), entrances=[])
+        return page(request, "admission/lanes.html", site=None, lanes=(), entrances=[], tabs=[])
     day = clock.today(site.timezone)
     entrances = [
         place
@@ -87,7 +76,6 @@ async def _show(
         if place.site_id == site.site_id
     ]
     locale = locale_of(request)
-    policy = await unit(queries.policy_of, site_id=site.site_id)
     counts = await unit(queries.counts_by_lane, site_id=site.site_id, day=day)
     return page(
         request,
@@ -103,7 +91,7 @@ async def _show(
             (place.entrance_id, localized(place.entrance_name, locale)) for place in entrances
         ],
         form=form or Form.blank({"direction": "in"}),
-        rules=rules or Form.blank(policy.facts()),
+        tabs=tabs.of(staff, PATH, locale),
     )
 
 
@@ -123,7 +111,7 @@ async def create(
         )
     except DomainError as error:
         site = current_site(request, staff)
-        return await _show(request, unit, site, form=_with(form, error), status=error.status)
+        return await _show(request, unit, site, staff, form=_with(form, error), status=error.status)
     return redirect(request, PATH, flash="admission.lanes.added")
 
 
@@ -182,31 +170,10 @@ async def close_lane(
     return redirect(request, PATH, flash="admission.lanes.lane_closed")
 
 
-@post("/console/gate-rules", guards=[requires("sites.edit")], include_in_schema=False)
-async def rules(
-    request: AnyRequest, unit: NamedDependency[Unit], staff: NamedDependency[SignedIn]
-) -> Response[bytes]:
-    """Set the rules at the gate of the site that the page is about."""
-    site = current_site(request, staff)
-    form = await Form.read(request)
-    try:
-        wish = form.into(PolicyForm)
-        await unit(
-            service.set_policy,
-            site_id=site.site_id if site else UUID(int=0),
-            grace_before_minutes=wish.grace_before_minutes,
-            grace_after_minutes=wish.grace_after_minutes,
-            repeat_seconds=wish.repeat_seconds,
-        )
-    except DomainError as error:
-        return await _show(request, unit, site, rules=form.with_error(error), status=error.status)
-    return redirect(request, PATH, flash="admission.lanes.saved")
-
-
 def _with(form: Form, error: DomainError) -> Form:
     if error.field:
         error.field = error.field.replace("zh-CN", "zh")
     return form.with_error(error)
 
 
-routes: list[Any] = [show, create, edit, change, open_lane, close_lane, rules]
+routes: list[Any] = [show, create, edit, change, open_lane, close_lane]

@@ -1,6 +1,6 @@
 """All pages of this module, and their places in the console's navigation."""
 
-from shanmen.admission.pages import gate, lanes
+from shanmen.admission.pages import cases, gate, gates, lanes, rules
 
-routes = [*gate.routes, *lanes.routes]
-NAV = lanes.NAV
+routes = [*gate.routes, *gates.routes, *lanes.routes, *rules.routes, *cases.routes]
+NAV = gates.NAV

@@ -1,17 +1,51 @@
 """Documents that nobody may enter with: put on the list, and taken off it."""
 
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 from uuid import UUID
 
 from shanmen.admission.errors import BlockUnknown, ReasonMissing
 from shanmen.admission.models import BlockedDocument
 from shanmen.admission.service.setup import BLOCKED_FIELD
 from shanmen.audit import service as audit
+from shanmen.db.pipeline import Statement, run
 from shanmen.db.session import Session
 from shanmen.kit import clock, documents, ids
 from shanmen.tickets.gate import DOCUMENT_PURPOSE
 
 REASON_LENGTH = 200
+
+
+LIST = """
+SELECT id, kind, document, reason, until, created_at, created_by FROM blocked_document
+WHERE tenant_id = %s AND lifted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT %s
+"""
+LISTED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedView:
+    """A blocked document."""
+
+    id: UUID
+    kind: str
+    number: str
+    """Masked."""
+    reason: str
+    until: date | None
+    created_at: datetime
+    created_by: str
+
+
+async def blocked_documents(session: Session) -> list[BlockedView]:
+    """The list, the latest first."""
+    [rows] = await run(session, [Statement(LIST, (session.tenant_id, LISTED))])
+    return [
+        BlockedView(
+            key, kind, documents.mask(session.keyring.decrypt(number, field=BLOCKED_FIELD)), *rest
+        )
+        for key, kind, number, *rest in rows
+    ]
 
 
 async def block_document(
