@@ -63,7 +63,10 @@ SELECT n, bench_id(1, n, at) AS id, at, s.id AS slot_id, s.day, s.starts_at, s.e
        n %% %(step)s = 0 AND n / %(step)s < %(people)s AS known
 FROM (
     SELECT n, 1 + (n - %(first)s) * (%(slots)s) / %(count)s AS place
-    FROM generate_series(%(first)s + %(offset)s, %(first)s + %(offset)s + %(size)s - 1) AS n
+    -- Small numbers arrive as small integers, whose sum might not be one.
+    FROM generate_series(
+        %(first)s::bigint + %(offset)s, %(first)s::bigint + %(offset)s + %(size)s - 1
+    ) AS n
 ) AS g
 JOIN (
     SELECT row_number() OVER (ORDER BY starts_at) AS place, slot.* FROM slot
