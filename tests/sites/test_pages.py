@@ -4,6 +4,7 @@ import re
 import pytest
 
 from shanmen.audit import queries as audit
+from shanmen.kit import ids
 from shanmen.sites import queries, rules
 from shanmen.web import i18n
 from tests.sites.conftest import PASSWORD, Browser, add_key, add_staff
@@ -179,6 +180,22 @@ async def test_a_site_is_added_and_filled(admin, database, tenant):
     assert "Closed" in words(await admin.get(page))
 
 
+async def test_a_zone_of_another_site_is_not_renamed(admin, database, tenant):
+    slug = f"second-{ids.new_id().hex[-8:]}"
+    made = await admin.post("/console/sites/new", {"slug": slug, "name-zh": "山"})
+    page = made.headers["location"]
+    await admin.post(f"{page}/zones", {"name-zh": "全园"}, on=page)
+    async with database.transaction(tenant.id) as session:
+        site = await queries.site(session, slug=slug)
+        [zone] = await queries.zones(session, site_id=site.id)
+    elsewhere = f"/console/sites/{tenant.slug}"
+    refused = await admin.post(f"{elsewhere}/zones/{zone.id}", {"name-zh": "错"}, on=elsewhere)
+    assert refused.status_code == 404
+    async with database.transaction(tenant.id) as session:
+        [after] = await queries.zones(session, site_id=site.id)
+    assert after == zone
+
+
 async def test_a_site_of_another_tenant_is_not_found(admin, other):
     assert (await admin.get(f"/console/sites/{other.slug}")).status_code == 404
     assert (await admin.get(f"/console/staff/{other.admin_id}")).status_code == 404
@@ -206,6 +223,15 @@ async def test_staff_are_added_changed_and_signed_out(app, admin, database, tena
     ended = await admin.post(f"{page}/sessions/{living.id}/end", on=page)
     assert ended.status_code == 303
     assert (await someone.get("/console/profile")).status_code == 303
+
+    # Ending it again changes nothing; what nobody ever had is not there.
+    again = await admin.post(f"{page}/sessions/{living.id}/end", on=page)
+    assert again.status_code == 303
+    for path in (
+        f"{page}/sessions/{ids.new_id()}/end",
+        f"/console/staff/{ids.new_id()}/sessions/end",
+    ):
+        assert (await admin.post(path, on=page)).status_code == 404
 
     await admin.post(f"{page}/password", {"password": "quite another phrase"}, on=page)
     assert (await someone.sign_in(tenant.login("li.na"))).status_code == 401
@@ -368,6 +394,9 @@ async def test_nobody_ends_a_session_of_somebody_else_from_the_profile(
     await someone.sign_in(tenant.login("gate1"))
     async with database.transaction(tenant.id) as session:
         [admins] = await queries.living_sessions(session, staff_ids=[tenant.admin_id])
-    await someone.post(f"/console/profile/sessions/{admins.id}/end", on="/console/profile")
+    refused = await someone.post(
+        f"/console/profile/sessions/{admins.id}/end", on="/console/profile"
+    )
+    assert refused.status_code == 404
     assert (await admin.get("/console/profile")).status_code == 200
     await someone.http.aclose()

@@ -176,6 +176,13 @@ class EntranceUnknown(DomainError):
     status = 404
 
 
+class SessionUnknown(DomainError):
+    """This member of staff has never had a session with this id."""
+
+    code = "sites.session_unknown"
+    status = 404
+
+
 class StaffUnknown(DomainError):
     """Nobody of this tenant has this id."""
 

@@ -14,7 +14,6 @@ from shanmen.sites import queries, rules
 from shanmen.sites.access import access_of, requires
 from shanmen.sites.pages.common import AnyRequest, Page, browsers
 from shanmen.sites.queries import RoleView, SessionView, SignedIn, StaffView, TenantView
-from shanmen.sites.service import auth
 from shanmen.sites.service import staff as service
 from shanmen.web.forms import Form
 from shanmen.web.render import page, redirect
@@ -256,7 +255,7 @@ async def end_all(
     staff: NamedDependency[SignedIn],
 ) -> Page:
     """Sign somebody out of all browsers; oneself of all others."""
-    await unit(auth.end_sessions, staff_id=staff_id, keep=staff.session_id)
+    await unit(service.end_all_sessions, staff_id=staff_id, keep=staff.session_id)
     return redirect(request, f"/console/staff/{staff_id}#sessions", flash="sites.session.ended")
 
 
@@ -273,7 +272,7 @@ async def end_one(
     unit: NamedDependency[Unit],
 ) -> Page:
     """Sign somebody out of one browser."""
-    await unit(auth.end_sessions, staff_id=staff_id, session_id=session_id)
+    await unit(service.end_session, staff_id=staff_id, session_id=session_id)
     return redirect(request, f"/console/staff/{staff_id}#sessions", flash="sites.session.ended")
 
 

@@ -196,7 +196,7 @@ async def save_zone(
     form = await Form.read(request)
     try:
         wish = form.into(ZoneForm)
-        await unit(places.change_zone, zone_id=zone_id, name=wish.name.names())
+        await unit(places.change_zone, zone_id=zone_id, name=wish.name.names(), site_slug=slug)
     except DomainError as error:
         return await _refused(request, unit, slug, f"zone-{zone_id}", form, error=error)
     return redirect(request, f"/console/sites/{slug}#zones", flash="web.saved")

@@ -14,6 +14,7 @@ from shanmen.sites.access import access_of, ip_of, requires
 from shanmen.sites.pages.common import AnyRequest, Page, browsers
 from shanmen.sites.queries import SignedIn
 from shanmen.sites.service import auth
+from shanmen.sites.service import staff as service
 from shanmen.web.forms import Form
 from shanmen.web.render import page, redirect
 
@@ -99,7 +100,7 @@ async def end_one(
     """Sign out of one other browser."""
     if session_id == staff.session_id:
         raise BadInput(field="session_id")
-    await unit(auth.end_sessions, staff_id=staff.staff_id, session_id=session_id)
+    await unit(service.end_session, staff_id=staff.staff_id, session_id=session_id)
     return redirect(request, "/console/profile#sessions", flash="sites.session.ended")
 
 

@@ -47,11 +47,20 @@ async def create_zone(session: Session, *, site_slug: str, name: Mapping[str, st
     return ZoneView(row.id, site_id, row.number, row.name)
 
 
-async def change_zone(session: Session, *, zone_id: UUID, name: Mapping[str, str]) -> ZoneView:
-    """Rename a zone; raises ZoneUnknown, NameMissing."""
+async def change_zone(
+    session: Session, *, zone_id: UUID, name: Mapping[str, str], site_slug: str | None = None
+) -> ZoneView:
+    """Rename a zone; raises ZoneUnknown, NameMissing.
+
+    `site_slug` says which site the caller takes it for: another one's zone is not found.
+    """
     row = await session.get(Zone, (session.tenant_id, zone_id), with_for_update=True)
     if row is None:
         raise errors.ZoneUnknown
+    if site_slug is not None:
+        site = await session.get_one(Site, (session.tenant_id, row.site_id))
+        if site.slug != site_slug:
+            raise errors.ZoneUnknown
     before = row.name
     row.name = rules.clean_name(name)
     await session.flush()

@@ -9,7 +9,7 @@ from shanmen.audit import service as audit
 from shanmen.db.session import Session
 from shanmen.kit import clock, ids
 from shanmen.sites import errors, queries, rules
-from shanmen.sites.models import Role, Staff
+from shanmen.sites.models import Role, Staff, StaffSession
 from shanmen.sites.queries import StaffView
 from shanmen.sites.service import auth, roles
 
@@ -141,3 +141,21 @@ async def _staff(session: Session, staff_id: UUID) -> Staff:
     if row is None:
         raise errors.StaffUnknown
     return row
+
+
+async def end_session(session: Session, *, staff_id: UUID, session_id: UUID) -> None:
+    """Sign somebody out of one browser; one that is signed out already stays so.
+
+    Raises:
+        SessionUnknown: nobody of this tenant with this id ever had that session.
+    """
+    found = await session.get(StaffSession, (session.tenant_id, session_id))
+    if found is None or found.staff_id != staff_id:
+        raise errors.SessionUnknown
+    await auth.end_sessions(session, staff_id=staff_id, session_id=session_id)
+
+
+async def end_all_sessions(session: Session, *, staff_id: UUID, keep: UUID) -> None:
+    """Sign somebody out of all browsers but the one to `keep`; raises StaffUnknown."""
+    await queries.staff_member(session, staff_id=staff_id)
+    await auth.end_sessions(session, staff_id=staff_id, keep=keep)
