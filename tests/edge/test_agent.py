@@ -270,6 +270,7 @@ async def test_without_power_documents_wait_for_the_server(gates, server):
 
 def test_states_of_a_scan_are_stored_by_these_words():
     assert {state.value for state in State} == {
+        "asked",
         "refused",
         "decided",
         "opened",

@@ -10,7 +10,7 @@ from shanmen.admission import protocol
 from shanmen.admission.protocol import Command
 from shanmen.edge.client import Breaker, Skew
 from shanmen.kit import clock, ids
-from tests.support.gate_server import LANES, START
+from tests.support.gate_server import LANES, START, Died
 
 ONE, TWO, BOTH = LANES
 
@@ -51,6 +51,24 @@ async def test_a_late_admission_that_the_gate_refused_is_taken_back(agent, serve
     assert server.entered(ticket.id) == 1
     await agent.sync()
     assert server.entered(ticket.id) == 0
+
+
+async def test_a_gate_that_dies_while_it_asks(gates, server):
+    """The server has admitted; the gate never decided, so nobody was let in."""
+    ticket = server.sell()
+    agent = await gates.ready()
+    server.dies = True
+    with pytest.raises(Died):
+        await agent.scan(ONE, ticket.text)
+    assert server.entered(ticket.id) == 1
+    server.dies = False
+    agent = await gates.restart(agent)
+    assert await agent.unresolved() == []
+    # The same visitor again: the server still believes the ticket used, and is not asked.
+    assert (await agent.scan(ONE, ticket.text)).outcome == "admitted"
+    await agent.sync()
+    assert [row.step for row in server.journal] == ["refused", "admitted"]
+    assert server.entered(ticket.id) == 1
 
 
 async def test_after_two_failures_nobody_waits_any_more(agent, server):

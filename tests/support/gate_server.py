@@ -57,6 +57,10 @@ START = datetime(2026, 5, 1, 1, 0, tzinfo=UTC)
 """Nine in the morning, in Shanghai."""
 
 
+class Died(Exception):
+    """Stands for the end of the gate's process."""
+
+
 def ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
@@ -94,6 +98,8 @@ class GateServer:
     """Nobody answers."""
     answers_late: bool = False
     """It carries out what is asked, and the answer comes too late to count."""
+    dies: bool = False
+    """The gate's process dies when it has asked."""
     loses_receipts: bool = False
     """It takes the journal, and its receipt is lost."""
     unsigned: bool = False
@@ -277,6 +283,8 @@ class GateServer:
         if self.replays and self.last is not None:
             return self.last
         self.last = reply
+        if self.dies and path == protocol.PATH_DECIDE:
+            raise Died
         if self.answers_late and path == protocol.PATH_DECIDE:
             raise Unreachable("Too late.")
         if self.loses_receipts and path == protocol.PATH_JOURNAL:

@@ -194,6 +194,9 @@ class Agent:
             return None
         if not self._gate.memory.lane_open(asked.lane_id):
             return None
+        # On the disk first: were this gate to die now, the server's admission would be nobody's.
+        if not await self._run(lambda: self._gate.asking(asked, asked.direction or "in")):
+            return None
         try:
             return await ask(server, self._breaker, asked, budget_ms=setup.rules.ask_budget_ms)
         except Refused:

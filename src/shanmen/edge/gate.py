@@ -74,6 +74,28 @@ class Gate:
             self.blocking = figures.last
         return result
 
+    def asking(self, asked: AskRequest, direction: Literal["in", "out"]) -> bool:
+        """Remember that the server is being asked; False for a scan that was decided before."""
+
+        def remember(at: Instant) -> bool:
+            if self.journal.intents.find(asked.scan_id) is not None:
+                return False
+            answer = Answer(
+                scan_id=asked.scan_id, outcome="refused", persons=0, persons_left=0, party_size=0
+            )
+            scanned = Scanned(
+                answer=answer,
+                direction=direction,
+                decided_by="gate",
+                method="qr",
+                day=self._day(at),
+                staff=asked.staff,
+            )
+            self.journal.asking(scanned, lane_id=asked.lane_id, at=at)
+            return True
+
+        return self.step(remember, blocks=False)
+
     def decide(self, scans: Sequence[Scan]) -> list[Answer]:
         """Decide many scans, each knowing those before it, in one commit."""
         if self.memory.revoked:
@@ -86,9 +108,11 @@ class Gate:
             answers = []
             for scan in scans:
                 known = self.journal.intents.find(scan.asked.scan_id)
-                if known is not None:
+                if known is not None and known.state is not State.ASKED:
                     answers.append(known.scanned.answer)
                     continue
+                if known is not None:
+                    self.journal.intents.drop(known.scan_id)
                 scanned = self._scanned(scan, place, now)
                 self.journal.decided(
                     scanned, lane_id=scan.asked.lane_id, at=now, sensor=scan.sensor

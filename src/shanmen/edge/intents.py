@@ -1,5 +1,6 @@
 """Scans as the gate keeps them: what was decided, and how far the admission has come.
 
+    asked --> refused or decided; by a crash --> refused
     refused --override--> decided --opened--> opened --passed, not passed--> done
                                                  '--a crash--> assumed --corrected--> done
 
@@ -21,6 +22,8 @@ from shanmen.edge.store import Store
 class State(StrEnum):
     """How far a scan has come."""
 
+    ASKED = "asked"
+    """The server is being asked; it may admit, and the answer may never come."""
     REFUSED = "refused"
     DECIDED = "decided"
     """Admitted and durable; the barrier may not have opened yet."""
@@ -91,6 +94,10 @@ class Intents:
                 encode(intent.scanned),
             ),
         )
+
+    def drop(self, scan_id: UUID) -> None:
+        """Forget a scan, to keep it anew."""
+        self._store.do("DELETE FROM intent WHERE scan = ?", (scan_id.bytes,))
 
     def find(self, scan_id: UUID) -> Intent | None:
         """A scan by its id."""

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import structs
 
 from shanmen.admission.protocol import Instant, JournalRow, Step, encode
+from shanmen.admission.rules import Reason
 from shanmen.edge.intents import Intent, Intents, Scanned, State
 from shanmen.edge.states import CannotBeDone, ScanUnknown
 from shanmen.edge.store import Store
@@ -39,6 +40,21 @@ class Journal:
         self.tickets = Tickets(store)
         self.skew_ms = skew_ms
         """How far this gate's clock is ahead of the server's, as far as it knows."""
+
+    def asking(self, scanned: Scanned, *, lane_id: UUID, at: Instant) -> None:
+        """The server is about to be asked: what it admits must be taken back if this gate dies."""
+        self.intents.add(
+            Intent(
+                scan_id=scanned.answer.scan_id,
+                lane_id=lane_id,
+                at=at,
+                state=State.ASKED,
+                sensor=False,
+                persons=0,
+                passed=0,
+                scanned=scanned,
+            )
+        )
 
     def decided(self, scanned: Scanned, *, lane_id: UUID, at: Instant, sensor: bool) -> Intent:
         """A scan was decided. What it admits is counted at once, before anybody passes."""
@@ -150,6 +166,10 @@ class Journal:
         Without a sensor the barrier may have opened, so they count as entered. Where a sensor did
         not fire they did not pass, so they are given back. A person may correct either.
         """
+        for intent in self.intents.in_states(State.ASKED):
+            # Nobody was let in on it. Where the server has admitted, it learns that here.
+            self._write(intent, "refused", at, persons=0, reason=Reason.LANE_CLOSED)
+            self.intents.change(intent, state=State.REFUSED)
         found = self.intents.in_states(*_OPEN)
         for intent in found:
             if intent.sensor:

@@ -52,7 +52,7 @@ TABLES = (
         body BLOB NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX intent_lane ON intent (lane, at);
-    CREATE INDEX intent_open ON intent (state) WHERE state IN ('decided', 'opened', 'assumed');
+    CREATE INDEX intent_state ON intent (state);
     CREATE TABLE journal (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body BLOB NOT NULL);
     CREATE TABLE seen (mark BLOB PRIMARY KEY, scan BLOB NOT NULL, at INTEGER NOT NULL)
         WITHOUT ROWID;
