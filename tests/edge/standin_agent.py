@@ -10,7 +10,6 @@ from shanmen.admission.protocol import Answer, Command, Setup
 from shanmen.edge.agent import Agent, Direction, Kind, Listener
 from shanmen.edge.states import AgentState, CannotBeDone, LaneState, Unresolved
 from shanmen.kit import ids
-from shanmen.kit.errors import DomainError
 from tests.edge.places import setup_of
 
 LANES = [UUID(int=number) for number in (1, 2, 3)]
@@ -32,10 +31,10 @@ def lane_state(number: int, **changes: Any) -> LaneState:
 class StandInAgent(Agent):
     """Admits `A…` for one, `P3…` for a party, refuses the rest; `D…` needs a document."""
 
-    def __init__(self, lanes: int = 2, *, passage_seconds: int = 8) -> None:
+    def __init__(self, lanes: int = 2, *, passage_seconds: float = 8) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.answers: dict[UUID, Answer] = {}
-        self.error: DomainError | None = None
+        self.error: Exception | None = None
         self.slow_lane: UUID | None = None
         self.state = AgentState(
             enrolled=True,

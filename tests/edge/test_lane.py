@@ -9,9 +9,11 @@ import pytest
 from shanmen.edge.drivers.base import Emit, Event, Fault, Passed, Read, Works
 from shanmen.edge.drivers.build import Devices, LaneDevices
 from shanmen.edge.entrance import Entrance
-from shanmen.edge.lane import Lane, Presented
+from shanmen.edge.lane import Lane
 from shanmen.edge.shown import Shown
 from shanmen.edge.states import LaneUnknown
+from shanmen.edge.store import StoreBroken
+from shanmen.edge.waiting import Presented
 from shanmen.kit import ids
 from tests.edge.drivers.conftest import eventually
 from tests.edge.standin_agent import LANES, StandInAgent
@@ -64,7 +66,7 @@ class Flap:
 class Bench:
     """Lanes with devices by hand."""
 
-    def __init__(self, *, lanes: int = 1, sensor: bool = True, passage_seconds: int = 8) -> None:
+    def __init__(self, *, lanes: int = 1, sensor: bool = True, passage_seconds: float = 8) -> None:
         self.agent = StandInAgent(lanes, passage_seconds=passage_seconds)
         self.shown: list[Shown] = []
         self.readers = [Hand(f"scanner {n}") for n in range(lanes)]
@@ -104,7 +106,7 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    *, lanes: int = 1, sensor: bool = True, passage_seconds: int = 8
+    *, lanes: int = 1, sensor: bool = True, passage_seconds: float = 8
 ) -> AsyncIterator[Bench]:
     made = Bench(lanes=lanes, sensor=sensor, passage_seconds=passage_seconds)
     task = asyncio.create_task(made.entrance.run())
@@ -140,7 +142,7 @@ async def test_a_party_opens_for_each_of_them():
 
 
 async def test_who_did_not_pass_is_given_back():
-    async with bench(passage_seconds=1) as b:
+    async with bench(passage_seconds=0.25) as b:
         b.read("P3")
         await b.until("opened")
         b.turn()
@@ -175,7 +177,7 @@ async def test_without_a_sensor_opening_is_the_end():
 
 @pytest.mark.parametrize("sensor", [True, False])
 async def test_a_barrier_that_does_not_open_is_told_and_nobody_is_counted(sensor):
-    async with bench(sensor=sensor, passage_seconds=1) as b:
+    async with bench(sensor=sensor, passage_seconds=0.25) as b:
         b.flaps[0].fault = Fault("barrier", "The barrier was told to open, but: no.")
         b.read("A1")
         await b.until("not_passed")
@@ -260,7 +262,8 @@ async def test_an_override_opens():
         assert b.shown[-1].override_by == "Li"
 
 
-async def test_one_action_opens_all_lanes_and_who_walks_is_counted():
+async def test_one_action_opens_all_lanes_and_who_walks_is_counted(monkeypatch):
+    monkeypatch.setattr("shanmen.edge.entrance.HOLD_SECONDS", 0.2)
     async with bench(lanes=3) as b:
         b.flaps[1].fault = Fault("barrier", "dead")
         await b.entrance.emergency(on=True, staff="Li")
@@ -315,6 +318,37 @@ async def test_faults_of_devices_are_reported_and_end():
         b.readers[0].says(Works("scanner 0"))
         b.sensors[0].says(Works("sensor"))
         assert b.agent.lanes()[0].fault == ""
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["from the beginning", "meanwhile"])
+async def test_a_blind_sensor_gives_nobody_back(before):
+    """Who may have passed unseen would otherwise enter twice."""
+    async with bench(passage_seconds=0.25) as b:
+        if before:
+            b.sensors[0].says(Fault("sensor", "no answer"))
+        b.read("P3")
+        await b.until("opened")
+        if not before:
+            b.turn()
+            await b.until("passed")
+            b.sensors[0].says(Fault("sensor", "no answer"))
+            b.sensors[0].says(Works("sensor"))
+        await eventually(lambda: b.what()[-1] == "unseen")
+        assert b.made("not_passed") == 0
+        assert b.agent.named("passed")[-1][1] == (3 if before else 2)
+        # A sensor that sees again is believed again.
+        b.sensors[0].says(Works("sensor"))
+        b.read("A1")
+        await b.until("not_passed")
+
+
+async def test_a_broken_disk_is_told_and_lets_nobody_in():
+    async with bench() as b:
+        b.agent.error = StoreBroken("The disk is full.")
+        b.read("A1")
+        await eventually(lambda: b.what() == ["fault"])
+        assert b.shown[0].error == "page.store"
+        assert b.flaps[0].orders == []
 
 
 async def test_what_the_agent_cannot_decide_lets_nobody_in():

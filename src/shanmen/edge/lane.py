@@ -10,20 +10,19 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
 from shanmen.admission.protocol import Answer
 from shanmen.admission.rules import Reason
-from shanmen.edge.agent import Agent, Direction, Kind
+from shanmen.edge.agent import Agent, Kind
 from shanmen.edge.drivers.base import Event, Fault, Passed, Read, Works
 from shanmen.edge.drivers.build import LaneDevices
 from shanmen.edge.shown import Show, Shown, What
 from shanmen.edge.store import StoreBroken
+from shanmen.edge.waiting import Admitted, Presented, code_of, fail, may_be_document
 from shanmen.kit import clock, ids
 from shanmen.kit.errors import DomainError
-from shanmen.tickets.token import looks_like_token
 
 SAME_TEXT_SECONDS = 2.0
 """A scanner that sees a code for long sends it again and again: that is one scan."""
@@ -33,38 +32,8 @@ COMPANION_SECONDS = 60.0
 """Who entered within the last minute at this lane may have a child with them."""
 PASSAGE_SECONDS = 8.0
 _MOST_WAITING = 8
-_LONGEST_DOCUMENT = 40
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Presented:
-    """What somebody presents; `done` has the answer."""
-
-    text: str
-    kind: Kind = "auto"
-    document: str = ""
-    persons: int | None = None
-    direction: Direction | None = None
-    staff: str = ""
-    scan_id: UUID | None = None
-    done: "asyncio.Future[Answer]" = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
-
-
-@dataclass(slots=True)
-class _Admitted:
-    """An admission on its way through the barrier."""
-
-    answer: Answer
-    left: int
-    undone: bool = False
-
-    def over(self) -> bool:
-        """Whether nobody is to be let through any more."""
-        return self.undone
 
 
 class Lane:
@@ -74,14 +43,15 @@ class Lane:
         self.id = lane_id
         self._agent, self._devices, self._show = agent, devices, show
         self._presented: asyncio.Queue[Presented] = asyncio.Queue(_MOST_WAITING)
-        self._admitted: asyncio.Queue[_Admitted] = asyncio.Queue()
+        self._admitted: asyncio.Queue[Admitted] = asyncio.Queue()
         self._passing: asyncio.Queue[int] = asyncio.Queue()
-        self._under_way: dict[UUID, _Admitted] = {}
+        self._under_way: dict[UUID, Admitted] = {}
         self._waits: tuple[Presented, float] | None = None
         self._last_text = ("", 0.0)
         self._entered: deque[tuple[UUID, float]] = deque(maxlen=20)
         self._let_in: deque[UUID] = deque(maxlen=200)
         self._faults: dict[str, str] = {}
+        self._blind = False
         self._counting: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -104,6 +74,7 @@ class Lane:
                 log.exception("Lane %s: %s stopped and is started again.", self.id, name)
                 self._fault(name, "stopped by a mistake in the program; see the log")
             await asyncio.sleep(1)
+            self._fault(name, "")
 
     # ---- what comes in
 
@@ -147,7 +118,7 @@ class Lane:
             try:
                 await self._agent.walked(self.id, persons)
             except (DomainError, StoreBroken) as error:
-                self._tell("fault", error=_code(error))
+                self._tell("fault", error=code_of(error))
 
         task = asyncio.create_task(count())
         self._counting.add(task)
@@ -172,10 +143,10 @@ class Lane:
                     scan_id=presented.scan_id or ids.new_id(),
                 )
             except (DomainError, StoreBroken) as error:
-                self._tell("fault", error=_code(error))
-                _fail(presented, error)
+                self._tell("fault", error=code_of(error))
+                fail(presented, error)
             except BaseException as error:
-                _fail(presented, error)
+                fail(presented, error)
                 raise
             else:
                 self._answered(presented, answer)
@@ -186,7 +157,7 @@ class Lane:
         if waits is None or clock.monotonic() - waits[1] > DOCUMENT_SECONDS:
             return presented
         code = waits[0]
-        if presented.document or not _may_be_document(presented):
+        if presented.document or not may_be_document(presented):
             return presented
         return Presented(
             code.text,
@@ -224,7 +195,7 @@ class Lane:
         self._let_in.append(answer.scan_id)
         if answer.ticket_id is not None:
             self._entered.append((UUID(bytes=answer.ticket_id), clock.monotonic()))
-        admitted = _Admitted(answer, left=max(1, answer.persons))
+        admitted = Admitted(answer, left=max(1, answer.persons))
         self._under_way[answer.scan_id] = admitted
         self._admitted.put_nowait(admitted)
 
@@ -253,7 +224,7 @@ class Lane:
             try:
                 await self._one(admitted)
             except (DomainError, StoreBroken) as error:
-                self._tell("fault", error=_code(error))
+                self._tell("fault", error=code_of(error))
             finally:
                 self._under_way.pop(admitted.answer.scan_id, None)
                 if not self._under_way:
@@ -267,13 +238,15 @@ class Lane:
         if spare:
             self._walked(spare)
 
-    async def _one(self, admitted: _Admitted) -> None:
+    async def _one(self, admitted: Admitted) -> None:
         """Open the barrier for each of an admission, and wait until they passed."""
         scan_id = admitted.answer.scan_id
         if admitted.over():
             return
+        sensor = self._devices.sensor
+        self._blind = sensor is not None and bool(self._faults.get(sensor.name))
         works = await self._open()
-        if self._devices.sensor is None:
+        if sensor is None:
             if works:
                 await self._agent.opened(scan_id)
                 await self._open_for_the_rest(admitted)
@@ -288,7 +261,7 @@ class Lane:
                 async with asyncio.timeout_at(until):
                     persons = await self._passing.get()
             except TimeoutError:
-                await self._give_back(admitted)
+                await self._time_is_over(admitted)
                 return
             if admitted.over():
                 return
@@ -296,7 +269,16 @@ class Lane:
                 await self._through(admitted, persons)
                 until = loop.time() + self._passage_seconds
 
-    async def _through(self, admitted: _Admitted, persons: int) -> None:
+    async def _time_is_over(self, admitted: Admitted) -> None:
+        """Nobody was seen to pass; where the sensor was blind meanwhile, that says nothing."""
+        if self._blind:
+            # As on a lane without sensor: who was let in entered, or a ticket would be good twice.
+            await self._agent.passed(admitted.answer.scan_id, admitted.left)
+            self._tell("unseen", answer=admitted.answer, persons=admitted.left)
+            return
+        await self._give_back(admitted)
+
+    async def _through(self, admitted: Admitted, persons: int) -> None:
         own = min(persons, admitted.left)
         if persons > own:
             # The next in line went through with them.
@@ -308,14 +290,14 @@ class Lane:
         if admitted.left:
             await self._open()
 
-    async def _open_for_the_rest(self, admitted: _Admitted) -> None:
+    async def _open_for_the_rest(self, admitted: Admitted) -> None:
         for _ in range(admitted.left - 1):
             await asyncio.sleep(self._devices.person_seconds)
             if admitted.over():
                 return
             await self._open()
 
-    async def _give_back(self, admitted: _Admitted) -> None:
+    async def _give_back(self, admitted: Admitted) -> None:
         given = await self._agent.not_passed(admitted.answer.scan_id)
         if given:
             self._tell("given_back", answer=admitted.answer, persons=given)
@@ -343,6 +325,8 @@ class Lane:
         if self._faults.get(device, "") == what:
             return
         self._faults[device] = what
+        if what and self._devices.sensor is not None and device == self._devices.sensor.name:
+            self._blind = True
         bad = [f"{name}: {fault}" for name, fault in self._faults.items() if fault]
         self._agent.report(self.id, fault=" ".join(bad))
 
@@ -370,25 +354,3 @@ class Lane:
                 override_by=override_by,
             )
         )
-
-
-def _may_be_document(presented: Presented) -> bool:
-    """Whether this can be the document of the code before it: short, and no ticket."""
-    if presented.kind == "document":
-        return True
-    text = presented.text
-    return (
-        presented.kind == "auto" and len(text) <= _LONGEST_DOCUMENT and not looks_like_token(text)
-    )
-
-
-def _code(error: DomainError | StoreBroken) -> str:
-    return error.code if isinstance(error, DomainError) else "page.store"
-
-
-def _fail(presented: Presented, error: BaseException) -> None:
-    if presented.done.done():
-        return
-    presented.done.set_exception(error)
-    # A reader's scan has nobody who asks for the answer.
-    presented.done.exception()

@@ -11,6 +11,7 @@ from typing import Protocol
 from shanmen.edge.drivers.standins import (
     Board,
     IdCardReader,
+    Mischief,
     ModbusSerialBoard,
     ModbusTcpBoard,
     Port,
@@ -123,8 +124,13 @@ class Rig:
 
 
 @asynccontextmanager
-async def rigged(folder: Path, rng: random.Random, *, lanes: int) -> AsyncIterator[Rig]:
-    """Devices for so many lanes, of three makes in turn; switched off at the end."""
+async def rigged(
+    folder: Path, rng: random.Random, *, lanes: int, noise: bool = False
+) -> AsyncIterator[Rig]:
+    """Devices for so many lanes, of three makes in turn; switched off at the end.
+
+    With `noise` their lines are bad: rubbish stands before answers, and some get lost.
+    """
     rig = Rig()
     board = Board()
     tcp = await ModbusTcpBoard(board).start()
@@ -138,7 +144,7 @@ async def rigged(folder: Path, rng: random.Random, *, lanes: int) -> AsyncIterat
     tcp_scanners: list[TcpScanner] = []
     try:
         for number in range(1, lanes + 1):
-            cards = IdCardReader()
+            cards = IdCardReader(_bad_line(noise=noise))
             rig.closing.append(cards)
             match (number - 1) % 3:
                 case 0:
@@ -146,7 +152,9 @@ async def rigged(folder: Path, rng: random.Random, *, lanes: int) -> AsyncIterat
                     lane = _network_lane(rig, number, cards, rng, (board, tcp.port, coil))
                     by_coil[coil] = lane
                 case 1:
-                    _serial_lane(rig, number, cards, rng, folder / f"scanner{number}")
+                    serial = ModbusSerialBoard(Board(mischief=_bad_line(noise=noise)))
+                    path = folder / f"scanner{number}"
+                    _serial_lane(rig, number, cards, rng, (path, serial))
                 case _:
                     scanner = await TcpScanner().start()
                     tcp_scanners.append(scanner)
@@ -158,6 +166,12 @@ async def rigged(folder: Path, rng: random.Random, *, lanes: int) -> AsyncIterat
         for scanner in tcp_scanners:
             await scanner.stop()
         await tcp.close()
+
+
+def _bad_line(*, noise: bool) -> Mischief:
+    if not noise:
+        return Mischief()
+    return Mischief(noise=b"\x01\x05\xaa\xaa\x96", silent=1, halves=1, damaged=1)
 
 
 def _entry(number: int, reader: str, cards: IdCardReader, barrier: str, sensor: str) -> str:
@@ -199,11 +213,15 @@ def _network_lane(
 
 
 def _serial_lane(
-    rig: Rig, number: int, cards: IdCardReader, rng: random.Random, path: Path
+    rig: Rig,
+    number: int,
+    cards: IdCardReader,
+    rng: random.Random,
+    devices: tuple[Path, ModbusSerialBoard],
 ) -> None:
     """A scanner that types; barrier and sensor on a Modbus board at a serial line."""
+    path, serial = devices
     scanner = TypingScanner(str(path))
-    serial = ModbusSerialBoard()
     lane = InputLane(number, scanner, cards, rng, board=serial.board)
     serial.board.on_coil = lambda _, on: lane.opened() if on else None
     at = f'kind = "modbus_rtu"\naddress = "{serial.port.path}"'

@@ -9,7 +9,7 @@ from msgspec import Struct
 from shanmen.admission.protocol import Answer, Instant
 
 Kind = Literal["auto", "code", "document", "number"]
-What = Literal["answer", "passed", "given_back", "undone", "fault", "walked"]
+What = Literal["answer", "passed", "given_back", "undone", "fault", "walked", "unseen"]
 
 
 class Shown(Struct, frozen=True, kw_only=True):

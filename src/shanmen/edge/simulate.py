@@ -27,7 +27,7 @@ from shanmen.edge.simulated import DemoServer, Nobody, Visitor, crowd
 from shanmen.edge.store import FILE
 from shanmen.kit import clock
 
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 8.0
 START_SECONDS = 10.0
 
 
@@ -112,7 +112,8 @@ class Simulation:
             text = f"{words.word} {words.sentence}".strip()
         else:
             text = ""
-        right = said == expect
+        # On a bad line a sensor may be blind: then the gate says so, and counts as without one.
+        right = said in {expect, "unseen"}
         self.outcome.surprises += not right
         self.outcome.given_back += said == "given_back"
         click.echo(
@@ -146,6 +147,8 @@ class Simulation:
                         passed = persons - shown.persons
                     elif shown.what == "given_back":
                         return "given_back", passed
+                    elif shown.what == "unseen":
+                        return "unseen", persons
         except TimeoutError:
             return "lost at the barrier", passed
         return "passed", passed
@@ -153,10 +156,16 @@ class Simulation:
 
 @asynccontextmanager
 async def virtual_entrance(
-    agent: Agent, folder: Path, rng: random.Random, *, lanes: int, page_port: int | None
+    agent: Agent,
+    folder: Path,
+    rng: random.Random,
+    *,
+    lanes: int,
+    page_port: int | None,
+    noise: bool = False,
 ) -> AsyncIterator[Simulation]:
     """Stand-in devices, the lanes that use them, and the guard's page if a port is given."""
-    async with rigged(folder, rng, lanes=lanes) as rig:
+    async with rigged(folder, rng, lanes=lanes, noise=noise) as rig:
         path = folder / LANES_FILE
         path.write_text(rig.lanes_toml(), encoding="utf-8")
         simulation = Simulation(agent, rig, rng)
@@ -181,7 +190,13 @@ async def _until_ready(agent: Agent, rig: Rig) -> None:
 
 
 async def simulate_demo(
-    *, lanes: int, visitors: int, seed: int, offline: bool, page_port: int | None = None
+    *,
+    lanes: int,
+    visitors: int,
+    seed: int,
+    offline: bool,
+    page_port: int | None = None,
+    noise: bool = False,
 ) -> tuple[Outcome, DemoServer]:
     """A gate of a demo server in a folder that is thrown away afterwards."""
     rng = random.Random(seed)  # noqa: S311 - a replay; its keys are worth nothing
@@ -196,7 +211,7 @@ async def simulate_demo(
             server.down = offline
             await agent.start()
             async with virtual_entrance(
-                agent, folder, rng, lanes=lanes, page_port=page_port
+                agent, folder, rng, lanes=lanes, page_port=page_port, noise=noise
             ) as simulation:
                 outcome = await simulation.run(people)
             await agent.sync()
@@ -255,6 +270,7 @@ def report(outcome: Outcome) -> None:
 @click.option("--visitors", type=click.IntRange(1, 10_000), default=30, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same day.")
 @click.option("--offline", is_flag=True, help="The server cannot be reached after the start.")
+@click.option("--noise", is_flag=True, help="The lines to the devices are bad.")
 @click.option("--page", "page_port", type=click.IntRange(0, 65535), help="Also the guard's page.")
 @click.option(
     "--folder",
@@ -269,6 +285,7 @@ def simulate(
     folder: Path | None,
     *,
     offline: bool,
+    noise: bool,
 ) -> None:
     """Run an entrance of stand-in devices and virtual visitors, and say what happened.
 
@@ -277,7 +294,12 @@ def simulate(
     if folder is None:
         outcome, _ = asyncio.run(
             simulate_demo(
-                lanes=lanes, visitors=visitors, seed=seed, offline=offline, page_port=page_port
+                lanes=lanes,
+                visitors=visitors,
+                seed=seed,
+                offline=offline,
+                page_port=page_port,
+                noise=noise,
             )
         )
     else:

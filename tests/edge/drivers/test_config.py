@@ -107,6 +107,11 @@ def test_no_file_has_no_devices(tmp_path):
         ),
         ("channel = 2", 'on = "A0"', "line 37, lane 2 barrier on: expected both `on` and `off`."),
         ("channel = 2", 'on = "xx"\noff = "00"', "barrier on: expected bytes in hexadecimal, as"),
+        (
+            'path = "/dev/input/by-id/usb-scanner-event-kbd"',
+            'path = "/dev/ttyACM0"',
+            "line 32, lane 2 reader 1 path: expected a device of its own for each reader",
+        ),
         ("[page]", "[page", "lanes.toml: Expected"),
         ('"/dev/ttyUSB1"', '"/dev/ttyUSB0"', "line 36, lane 2 barrier address: expected the same"),
     ],

@@ -123,6 +123,16 @@ async def test_a_bad_line_is_survived(mischief, card_number):
     standin.close()
 
 
+@pytest.mark.parametrize("lost", [1, 2, 3], ids=["find", "select", "read"])
+async def test_a_card_is_read_though_the_reader_finds_it_only_once(lost, card_number):
+    standin = IdCardReader()
+    async with listening(reader(standin)) as heard:
+        standin.lose = lost
+        await lay(standin, heard, card_number)
+        assert heard.texts == [card_number]
+    standin.close()
+
+
 async def test_a_reader_that_falls_silent_is_a_fault_and_comes_back(card_number):
     standin = IdCardReader()
     async with listening(reader(standin)) as heard:

@@ -186,6 +186,21 @@ async def test_each_time_an_input_becomes_active_one_person_passed(active_low):
     await board.close()
 
 
+async def test_an_input_that_could_not_be_read_for_a_moment_is_told():
+    """The orders of a barrier on the same bad line keep the sensor from being looked at."""
+    board = await ModbusTcpBoard().start()
+    bus = Bus(Tcp("127.0.0.1", board.port), rtu=False, answer_seconds=1)
+    sensor = InputSensor("sensor", bus, unit=1, address=3, poll_ms=10)
+    async with listening(sensor) as heard:
+        board.board.mischief.delay_seconds = 0.3
+        await heard.until(lambda: bool(heard.faults))
+        assert "could not be read for a moment" in heard.faults[0]
+        board.board.mischief.delay_seconds = 0
+        await heard.until(lambda: heard.works)
+    await bus.close()
+    await board.close()
+
+
 async def test_a_counter_that_sends_lines():
     port = Port()
     async with listening(LineSensor("counter", Serial(port.path))) as heard:

@@ -54,35 +54,14 @@ class Hand:
         return self._emit is not None
 
 
-class Guard:
-    """The page, and requests to it."""
+class Caller:
+    """Whoever asks the page something."""
 
-    def __init__(self, agent: StandInAgent, folder: Path) -> None:
-        self.agent = agent
-        self.board = Board(agent)
-        self.scanners = [Hand() for _ in agent.lanes()]
-        devices = [
-            LaneDevices(state.number, readers=[scanner])
-            for state, scanner in zip(agent.lanes(), self.scanners, strict=True)
-        ]
-        self.entrance = Entrance(agent, Devices(devices), show=self.board.show)
-        self._folder = folder
-        self.page: GuardPage | None = None
+    def __init__(self, url: str, pin: str) -> None:
+        self.url = url.rstrip("/")
+        self.port = int(self.url.rpartition(":")[2])
+        self.pin = pin
         self.cookie = ""
-
-    async def open(self) -> None:
-        self.page, self.port, self.pin = await open_page(
-            self.agent,
-            self.entrance,
-            self.board,
-            folder=self._folder,
-            host="127.0.0.1",
-            port=0,
-        )
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     async def raw(self, data: bytes) -> Said:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -117,6 +96,43 @@ class Guard:
         said = await self.post("/login", {"pin": self.pin, "name": name})
         assert said.status == 200
         self.cookie = said.headers["set-cookie"].partition(";")[0]
+
+    async def first_event(self, query: str = "") -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        head = f"GET /events{query} HTTP/1.1\r\nHost: x\r\nCookie: {self.cookie}\r\n\r\n"
+        writer.write(head.encode())
+        async with asyncio.timeout(4):
+            await reader.readuntil(b"\r\n\r\n")
+            event = await reader.readuntil(b"\n\n")
+        writer.close()
+        return event[6:]
+
+
+class Guard(Caller):
+    """The page, and requests to it."""
+
+    def __init__(self, agent: StandInAgent, folder: Path) -> None:
+        self.agent = agent
+        self.board = Board(agent)
+        self.scanners = [Hand() for _ in agent.lanes()]
+        devices = [
+            LaneDevices(state.number, readers=[scanner])
+            for state, scanner in zip(agent.lanes(), self.scanners, strict=True)
+        ]
+        self.entrance = Entrance(agent, Devices(devices), show=self.board.show)
+        self._folder = folder
+        self.page: GuardPage | None = None
+
+    async def open(self) -> None:
+        self.page, port, pin = await open_page(
+            self.agent,
+            self.entrance,
+            self.board,
+            folder=self._folder,
+            host="127.0.0.1",
+            port=0,
+        )
+        super().__init__(f"http://127.0.0.1:{port}/", pin)
 
     async def scan(self, code: str, scan_id: UUID, **more: object) -> Said:
         return await self.post(

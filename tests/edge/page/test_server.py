@@ -9,6 +9,7 @@ from msgspec import structs
 
 from shanmen.edge.page import access
 from shanmen.edge.page.access import Access
+from shanmen.edge.page.http import MOST_CONNECTIONS, MOST_OF_ONE, Server
 from shanmen.edge.states import CannotBeDone, Unresolved
 from shanmen.kit import clock, ids
 from tests.edge.page.conftest import Guard
@@ -184,6 +185,16 @@ async def test_bad_bodies_are_refused(guard: Guard, body):
 )
 async def test_the_wire(guard: Guard, data, status):
     assert (await guard.raw(data)).status == status
+
+
+def test_one_address_cannot_keep_others_out():
+    server = Server(lambda _: asyncio.sleep(0))  # type: ignore[arg-type, return-value]
+    server._open = {object(): "10.0.0.9" for _ in range(MOST_OF_ONE)}  # type: ignore[misc]
+    assert server._too_many("10.0.0.9")
+    assert not server._too_many("10.0.0.8")
+    server._open = {object(): f"10.0.1.{n}" for n in range(MOST_CONNECTIONS)}  # type: ignore[misc]
+    assert server._too_many("10.0.0.8")
+    assert not server._too_many("127.0.0.1")
 
 
 async def test_events_come_at_once_and_on_every_change(guard: Guard):

@@ -131,16 +131,16 @@ async def keep_trying(
     *,
     name: str,
     emit: Emit,
-    first_pause: float = FIRST_PAUSE_SECONDS,
+    longest_pause: float = LONGEST_PAUSE_SECONDS,
 ) -> None:
     """Run `session` again and again until cancelled.
 
     A session connects, calls ``health.works()`` when the device answers, and ends by an OSError or
-    a DeviceError. The pause doubles from `first_pause` to ten seconds while nothing works, and
-    begins anew once something did.
+    a DeviceError. The pause doubles from a fifth of a second to `longest_pause` while nothing
+    works, and begins anew once something did.
     """
     health = Health(name, emit)
-    pause = first_pause
+    pause = FIRST_PAUSE_SECONDS
     while True:
         worked = False
 
@@ -154,7 +154,7 @@ async def keep_trying(
             health.fault("The device closed the connection.")
         except (OSError, DeviceError, EOFError) as error:
             health.fault(explain(error))
-        pause = first_pause if worked else min(pause * 2, LONGEST_PAUSE_SECONDS)
+        pause = FIRST_PAUSE_SECONDS if worked else min(pause * 2, longest_pause)
         await asyncio.sleep(pause)
 
 

@@ -201,6 +201,7 @@ def address_of(entry: _At) -> Address:
 def _check(file: LanesFile, name: str, text: str) -> None:
     """What types alone do not say."""
     numbers: set[int] = set()
+    readers: set[str] = set()
     speeds: dict[str, Address] = {}
     for at, lane in enumerate(file.lane):
         if lane.number in numbers:
@@ -212,6 +213,13 @@ def _check(file: LanesFile, name: str, text: str) -> None:
         ]
         places += [(["lane", at, "barrier"], lane.barrier), (["lane", at, "sensor"], lane.sensor)]
         for keys, entry in places:
+            if keys[-2] == "reader":
+                key = "path" if isinstance(entry, KeyboardEntry) else "address"
+                address = str(getattr(entry, key, "stdin"))
+                if address in readers:
+                    what = "expected a device of its own for each reader; it is there twice"
+                    raise _wrong(name, text, [*keys, key], what)
+                readers.add(address)
             if isinstance(entry, _At):
                 _check_place(entry, keys, speeds, (name, text))
             if isinstance(entry, SimpleRelay):

@@ -1,6 +1,7 @@
 """Identity card readers: find a card, select it, read it, and do so again."""
 
 import asyncio
+from contextlib import suppress
 
 from shanmen.edge.drivers import sdt
 from shanmen.edge.drivers.base import DeviceError, Emit, Health, Read, keep_trying
@@ -10,7 +11,8 @@ from shanmen.kit import clock
 SHORTEST_POLL_MS = 300
 """Readers of this protocol do not find a card when they are asked more often."""
 ANSWER_SECONDS = 1.0
-READ_SECONDS = 3.0
+_READ_FACTOR = 3
+"""A whole card takes so much longer than any other answer."""
 AWAY_SECONDS = 1.5
 """A card that was not found for so long was taken away and counts again."""
 _SILENCES_UNTIL_FAULT = 3
@@ -31,6 +33,7 @@ class CardReader:
         self._address, self._answer_seconds = address, answer_seconds
         self._pause = max(poll_ms, SHORTEST_POLL_MS) / 1000
         self._last = ("", 0.0)
+        self._unread = False
 
     async def run(self, emit: Emit) -> None:
         """Poll until cancelled."""
@@ -48,6 +51,9 @@ class CardReader:
                 except TimeoutError:
                     # One lost answer is noise on a line; the next question is asked anew.
                     silences += 1
+                    # A reader finds a card once. When that answer was lost, or one after it, the
+                    # card still lies there and is selected without being found again.
+                    self._unread = True
                     if silences >= _SILENCES_UNTIL_FAULT:
                         raise
                     continue
@@ -66,14 +72,17 @@ class CardReader:
     async def _look(self, asking: "_Asking") -> str | None:
         """The number of the card that lies there now, None where there is none."""
         found = await asking.ask(sdt.FIND)
-        if found.status == sdt.NO_CARD:
+        again, self._unread = self._unread, False
+        if found.status == sdt.NO_CARD and not again:
             return None
-        if found.status != sdt.FOUND:
+        if found.status not in {sdt.FOUND, sdt.NO_CARD}:
             raise DeviceError(f"The reader could not look for cards: {found.why}.")
         selected = await asking.ask(sdt.SELECT)
         if selected.status != sdt.SUCCESS:
+            if found.status == sdt.NO_CARD:
+                return None
             raise DeviceError(f"A card lies there and could not be selected: {selected.why}.")
-        read = await asking.ask(sdt.READ, seconds=READ_SECONDS)
+        read = await asking.ask(sdt.READ, slow=True)
         if read.status != sdt.SUCCESS:
             raise DeviceError(f"A card lies there and could not be read: {read.why}.")
         card = sdt.card(read.data)
@@ -98,17 +107,23 @@ class _Asking:
 
     async def begin(self) -> None:
         """Make sure that somebody is there who speaks this protocol and is healthy."""
-        status = await self.ask(sdt.STATUS)
+        status = await self._status()
         if status.status != sdt.SUCCESS:
             raise DeviceError(f"The card reader is not ready: {status.why}.")
 
-    async def ask(self, command: bytes, *, seconds: float | None = None) -> sdt.Reply:
+    async def _status(self) -> sdt.Reply:
+        for _ in range(_SILENCES_UNTIL_FAULT - 1):
+            with suppress(TimeoutError):
+                return await self.ask(sdt.STATUS)
+        return await self.ask(sdt.STATUS)
+
+    async def ask(self, command: bytes, *, slow: bool = False) -> sdt.Reply:
         """Send a command and wait for its answer; raises TimeoutError."""
         # What is still under way is the answer to a question that was given up.
         self._link.drop_input()
         self._frames.forget()
         await self._link.write(sdt.frame(command))
-        async with asyncio.timeout(seconds or self._seconds):
+        async with asyncio.timeout(self._seconds * (_READ_FACTOR if slow else 1)):
             while True:
                 for body in self._frames.feed(await self._link.read()):
                     if answer := sdt.reply(body):

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import socket
 import termios
 import tty
 from collections.abc import Callable
@@ -103,7 +104,18 @@ class Tcp:
         except OSError as error:
             why = os.strerror(error.errno) if error.errno else "There is no way to"
             raise OSError(error.errno, why, str(self)) from error
+        _keep_alive(writer.get_extra_info("socket"))
         return TcpLink(reader, writer)
+
+
+def _keep_alive(connected: socket.socket | None) -> None:
+    """Notice a device that lost power without a word; a scanner may be silent for hours."""
+    if connected is None:
+        return
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, option):
+            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 class SerialLink:

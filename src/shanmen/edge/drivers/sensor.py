@@ -6,8 +6,13 @@ from shanmen.edge.drivers.base import Emit, Health, Passed, keep_trying
 from shanmen.edge.drivers.links import Address
 from shanmen.edge.drivers.modbus import Bus
 from shanmen.edge.drivers.scanner import Lines
+from shanmen.kit import clock
 
 POLL_MS = 50
+LONGEST_BLIND_SECONDS = 1.0
+"""A sensor is looked for often: while it is blind, people pass unseen."""
+BLIND_SECONDS = 0.25
+"""Somebody may have passed unseen when an input was not read for so long."""
 _MOST_AT_ONCE = 20
 
 
@@ -31,13 +36,22 @@ class InputSensor:
 
     async def run(self, emit: Emit) -> None:
         """Poll until cancelled."""
-        await keep_trying(lambda health: self._session(health, emit), name=self.name, emit=emit)
+        await keep_trying(
+            lambda health: self._session(health, emit),
+            name=self.name,
+            emit=emit,
+            longest_pause=LONGEST_BLIND_SECONDS,
+        )
 
     async def _session(self, health: Health, emit: Emit) -> None:
         # An input that is active at the beginning is somebody who stands there, not a passage.
         before = True
+        looked = clock.monotonic()
         while True:
             (bit,) = await self._bus.read_inputs(self._unit, self._address)
+            since, looked = looked, clock.monotonic()
+            if looked - since > self._pause + BLIND_SECONDS:
+                health.fault("The input could not be read for a moment: the line is bad or busy.")
             health.works()
             active = bit is self._active
             if active and not before:
@@ -59,7 +73,12 @@ class LineSensor:
 
     async def run(self, emit: Emit) -> None:
         """Read until cancelled."""
-        await keep_trying(lambda health: self._session(health, emit), name=self.name, emit=emit)
+        await keep_trying(
+            lambda health: self._session(health, emit),
+            name=self.name,
+            emit=emit,
+            longest_pause=LONGEST_BLIND_SECONDS,
+        )
 
     async def _session(self, health: Health, emit: Emit) -> None:
         link = await self._address.open()

@@ -182,6 +182,8 @@ class IdCardReader:
         self.found_once = False
         """A real reader finds a card once, until it was lifted and laid down again."""
         self.asked = 0
+        self.lose = 0
+        """The answer to the first question of a kind is lost: 1 find, 2 select, 3 read."""
         self._selected = False
         self._frames = sdt.Frames()
         self.port = Port(self._hear)
@@ -197,7 +199,17 @@ class IdCardReader:
     def _hear(self, data: bytes) -> None:
         for body in self._frames.feed(data):
             self.asked += 1
-            self.port.say(self.mischief.spoil(sdt.frame(b"\0\0" + self._answer(body))))
+            answer = self._answer(body)
+            if self._loses(body, answer):
+                continue
+            self.port.say(self.mischief.spoil(sdt.frame(b"\0\0" + answer)))
+
+    def _loses(self, body: bytes, answer: bytes) -> bool:
+        kinds = (sdt.FIND, sdt.SELECT, sdt.READ)
+        if not self.lose or body != kinds[self.lose - 1] or answer[0] == sdt.NO_CARD:
+            return False
+        self.lose = 0
+        return True
 
     def _answer(self, body: bytes) -> bytes:
         if body == sdt.STATUS:

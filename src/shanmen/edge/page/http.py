@@ -14,6 +14,9 @@ MOST_BODY_BYTES = 16_384
 REQUEST_SECONDS = 20.0
 WRITE_SECONDS = 10.0
 MOST_CONNECTIONS = 64
+MOST_OF_ONE = 16
+"""Connections from one address: nobody on the network can keep the guard from the page."""
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +86,7 @@ class Server:
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], str] = {}
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError."""
@@ -105,26 +108,36 @@ class Server:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or len(self._open) >= MOST_CONNECTIONS:
+        peer = writer.get_extra_info("peername")
+        address = str(peer[0]) if peer else ""
+        if task is None or self._too_many(address):
             writer.close()
             return
-        self._open.add(task)
+        self._open[task] = address
         try:
-            await self._serve(reader, writer)
+            await self._serve(reader, writer, address)
         except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
             pass
         except asyncio.CancelledError:
             # Only `close` cancels; the streams' own task must not end with an error.
             pass
         finally:
-            self._open.discard(task)
+            self._open.pop(task, None)
             writer.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = writer.get_extra_info("peername")
+    def _too_many(self, address: str) -> bool:
+        own = sum(other == address for other in self._open.values())
+        # The gate's own screen always gets through: the emergency button is on it.
+        return address not in _LOOPBACK and (
+            own >= MOST_OF_ONE or len(self._open) >= MOST_CONNECTIONS
+        )
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: str
+    ) -> None:
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                request = await _read(reader, str(peer[0]) if peer else "")
+                request = await _read(reader, peer)
         except BadRequest as error:
             await _write(writer, Response(str(error).encode(), error.status))
             return

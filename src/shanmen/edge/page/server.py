@@ -11,13 +11,13 @@ from msgspec import Meta, Struct
 
 from shanmen.edge.agent import Agent, Direction, Kind
 from shanmen.edge.entrance import Entrance
-from shanmen.edge.lane import Presented
 from shanmen.edge.page.access import COOKIE, LONGEST_NAME, SHIFT_SECONDS, Access
 from shanmen.edge.page.board import Board
 from shanmen.edge.page.http import Request, Response, Server
 from shanmen.edge.page.render import LANGUAGE_COOKIE, asset, locale_of, login_page, main_page
 from shanmen.edge.page.words import LOCALES, Locale, error, say
 from shanmen.edge.store import StoreBroken
+from shanmen.edge.waiting import Presented
 from shanmen.kit.errors import DomainError
 
 JSON = "application/json"

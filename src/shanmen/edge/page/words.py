@@ -140,7 +140,7 @@ def _answer(
     return Words(
         scan_id=answer.scan_id,
         kind=kind,
-        word=say(locale, "page.given_back" if shown.what == "given_back" else _WORD[kind]),
+        word=say(locale, _OWN_WORD.get(shown.what) or _WORD[kind]),
         sentence=sentence,
         tell=tell,
         reason=answer.reason,
@@ -159,6 +159,7 @@ def _answer(
     )
 
 
+_OWN_WORD = {"given_back": "page.given_back", "unseen": "page.unseen"}
 _WORD = {
     "admit": "admission.gate.admit",
     "refuse": "admission.gate.refuse",
@@ -176,18 +177,22 @@ def _kind(shown: Shown, answer: Answer) -> Literal["admit", "refuse", "out", "un
 
 
 def _sentences(shown: Shown, answer: Answer, locale: Locale, moment: _Moment) -> tuple[str, str]:
-    if shown.what == "given_back":
-        return say(locale, "page.given_back_detail", persons=shown.persons), ""
+    if shown.what in {"given_back", "unseen"}:
+        return say(locale, f"page.{shown.what}_detail", persons=shown.persons), ""
     if shown.what == "undone":
         return say(locale, "admission.gate.undone_detail", persons=answer.persons), ""
     if answer.outcome == "refused":
         return explain(answer, locale, at=moment.at, timezone=moment.timezone)
+    return _about_admitted(shown, answer, locale), ""
+
+
+def _about_admitted(shown: Shown, answer: Answer, locale: Locale) -> str:
     if shown.what == "passed" and shown.persons:
-        return say(locale, "page.still_to_pass", persons=shown.persons), ""
+        return say(locale, "page.still_to_pass", persons=shown.persons)
     if shown.override_by:
-        return say(locale, "admission.gate.overridden", by=shown.override_by), ""
+        return say(locale, "admission.gate.overridden", by=shown.override_by)
     left = answer.persons_left if answer.party_size > 1 and shown.direction == "in" else 0
-    return say(locale, "admission.gate.left_after", left=left) if left else "", ""
+    return say(locale, "admission.gate.left_after", left=left) if left else ""
 
 
 def explain(answer: Answer, locale: Locale, *, at: datetime, timezone: str) -> tuple[str, str]:
