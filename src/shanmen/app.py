@@ -44,7 +44,14 @@ from shanmen.payments.providers.sandbox import SandboxProvider
 from shanmen.payments.providers.sandbox_keys import load_merchant_keys
 from shanmen.payments.registry import Providers
 from shanmen.sites import api as sites_api
-from shanmen.sites.access import DEPENDENCIES, PUBLIC, NavEntry, login_address, navigation
+from shanmen.sites.access import (
+    DEPENDENCIES,
+    PUBLIC,
+    NavEntry,
+    login_address,
+    navigation,
+    site_switch,
+)
 from shanmen.sites.pages import routes as sites_pages
 from shanmen.sites.repeats import Repeated, RepeatsMiddleware, describe_keys, send_again
 from shanmen.web.described import LocalTimes
@@ -110,8 +117,8 @@ async def api_docs(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 def page_context(request: Request[Any, Any, Any]) -> Mapping[str, object]:
-    """What the console's pages always show: the entries that the reader may use."""
-    return {"nav": navigation(NAV, request.scope.get("user"))}
+    """What the console's pages always show: the entries that the reader may use, and the sites."""
+    return {"nav": navigation(NAV, request.scope.get("user")), **site_switch(request)}
 
 
 def create_app(

@@ -25,6 +25,7 @@ from shanmen.sites.access import (
     login_address,
     navigation,
     requires,
+    site_switch,
 )
 from shanmen.sites.pages import routes as pages
 from shanmen.sites.passwords import Passwords
@@ -116,7 +117,7 @@ async def api_hello(
 
 def make_app(database: Database) -> Litestar:
     def context(request: Request[Any, Any, Any]) -> dict[str, object]:
-        return {"nav": navigation(pages.NAV, request.scope.get("user"))}
+        return {"nav": navigation(pages.NAV, request.scope.get("user")), **site_switch(request)}
 
     web = WebPlugin(WebConfig(secret=b"s" * 32, context=[context], login=login_address))
     return Litestar(

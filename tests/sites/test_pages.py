@@ -180,6 +180,26 @@ async def test_a_site_is_added_and_filled(admin, database, tenant):
     assert "Closed" in words(await admin.get(page))
 
 
+async def test_the_console_remembers_the_site_that_was_chosen(admin, tenant, other):
+    assert 'action="/console/site"' not in (await admin.get("/console/sites")).text
+    slug = f"second-{ids.new_id().hex[-8:]}"
+    await admin.post("/console/sites/new", {"slug": slug, "name-zh": "二山", "name-en": "Two"})
+    shown = (await admin.get("/console/sites")).text
+    assert re.search(r'<summary aria-label="[^"]*(Mount Yun|云山)', shown)
+    wish = {"site": slug, "next": "/console/sites"}
+    chosen = await admin.post("/console/site", wish, on="/console/sites")
+    assert (chosen.status_code, chosen.headers["location"]) == (303, "/console/sites")
+    shown = (await admin.get("/console/sites")).text
+    assert re.search(rf'value="{slug}" aria-current="true"', shown)
+    for wrong in (other.slug, "", "nowhere"):
+        refused = await admin.post("/console/site", {"site": wrong}, on="/console/sites")
+        assert refused.status_code in (404, 422)
+    away = await admin.post(
+        "/console/site", {"site": slug, "next": "https://evil.example"}, on="/console/sites"
+    )
+    assert away.headers["location"].startswith("/console")
+
+
 async def test_a_zone_of_another_site_is_not_renamed(admin, database, tenant):
     slug = f"second-{ids.new_id().hex[-8:]}"
     made = await admin.post("/console/sites/new", {"slug": slug, "name-zh": "山"})

@@ -43,6 +43,8 @@ __all__ = [
     "navigation",
     "requires",
     "session_cookie",
+    "site_cookie",
+    "site_switch",
 ]
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -50,6 +52,7 @@ Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 SESSION_COOKIE: Final = "shanmen_session"
 SITE_COOKIE: Final = "site"
+SITE_COOKIE_SECONDS: Final = 365 * 86_400
 LOGIN_PATH: Final = "/console/login"
 PUBLIC: Final[Mapping[str, bool]] = {"public": True}
 """``opt=PUBLIC`` on a route says that it needs no guard."""
@@ -272,6 +275,35 @@ def current_site(request: Connection, staff: SignedIn) -> SiteContext | None:
         if asked in by_slug:
             return by_slug[asked]
     return staff.sites[0] if staff.sites else None
+
+
+def site_switch(request: Connection) -> dict[str, object]:
+    """What the console's header shows where there are several sites: for ``WebConfig(context=…)``.
+
+    Choosing another site goes to where the present section begins: what is shown now may be of
+    one site alone.
+    """
+    caller = request.scope.get(_USER)
+    if not isinstance(caller, SignedIn) or len(caller.sites) <= 1:
+        return {}
+    return {
+        "switch_sites": caller.sites,
+        "switch_here": current_site(request, caller),
+        "switch_next": "/".join(request.scope["path"].split("/")[:3]),
+    }
+
+
+def site_cookie(request: Connection, slug: str) -> Cookie:
+    """The cookie that remembers the site that staff have chosen."""
+    return Cookie(
+        key=SITE_COOKIE,
+        value=slug,
+        path="/",
+        secure=web_of(request).config.secure,
+        httponly=True,
+        samesite="lax",
+        max_age=SITE_COOKIE_SECONDS,
+    )
 
 
 def login_address(request: Request[Any, Any, Any]) -> str | None:

@@ -14,8 +14,9 @@ from shanmen.sites.access import (
     ip_of,
     requires,
     session_cookie,
+    site_cookie,
 )
-from shanmen.sites.errors import SignInFirst
+from shanmen.sites.errors import SignInFirst, SiteUnknown
 from shanmen.sites.pages.common import AnyRequest, Page, landing
 from shanmen.sites.queries import SignedIn
 from shanmen.sites.service import auth
@@ -102,4 +103,21 @@ async def console(request: AnyRequest, staff: NamedDependency[SignedIn]) -> Page
     return redirect(request, landing(staff))
 
 
-routes = [home, login_page, login, logout, console]
+class SiteChoice(msgspec.Struct, kw_only=True):
+    """Another site, and the page to go on with."""
+
+    site: str
+    next: str = ""
+
+
+@post("/console/site", guards=[requires()], include_in_schema=False, status_code=200)
+async def choose_site(request: AnyRequest, staff: NamedDependency[SignedIn]) -> Page:
+    """Remember which site this browser's pages are about."""
+    wish = (await Form.read(request)).into(SiteChoice)
+    if wish.site not in {site.slug for site in staff.sites}:
+        raise SiteUnknown(field="site")
+    address = safe_next(wish.next, landing(staff))
+    return redirect(request, address, cookies=[site_cookie(request, wish.site)])
+
+
+routes = [home, login_page, login, logout, console, choose_site]
