@@ -34,6 +34,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
 TUNED = ("shared_buffers", "max_wal_size", "checkpoint_timeout", "jit", "data_checksums")
 MAX_CONNECTIONS = 300
+PROCESSES = Settings().processes
+"""Web processes, as the product itself starts them."""
 SCHEMA = """
 SELECT format('%s.%s %s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
     a.attnotnull)
@@ -177,7 +179,7 @@ class Rig:
         self._made.append(name)
         return name
 
-    def settings(self, name: str, *, processes: int = 1) -> Settings:
+    def settings(self, name: str, *, processes: int = PROCESSES) -> Settings:
         """The product's settings over a database; everything else is its default."""
         return Settings(
             data_dir=self.data_dir,
@@ -193,7 +195,7 @@ class Rig:
         """How many web processes: as asked for, else as the benchmark takes."""
         return self.asked.processes or default
 
-    def serve(self, name: str, *, processes: int = 1) -> Processes:
+    def serve(self, name: str, *, processes: int = PROCESSES) -> Processes:
         """Web processes over a database, to be entered."""
         return Processes(self.settings(name, processes=self.processes(processes)))
 

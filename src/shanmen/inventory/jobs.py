@@ -27,4 +27,3 @@ async def extend_slots(session: Session) -> None:
 
 
 JOBS: dict[str, Callable[..., Awaitable[Any]]] = {"inventory.extend_slots": extend_slots}
-PERIODIC: list[tuple[str, str]] = [("inventory.extend_slots", "10 3 * * *")]

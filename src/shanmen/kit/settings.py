@@ -104,7 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ge=1,
             le=256,
         ),
-    ] = 1
+    ] = 2
     public_url: Annotated[
         str,
         _what(
