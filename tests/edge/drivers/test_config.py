@@ -13,7 +13,7 @@ from shanmen.edge.drivers.relay import Relay
 from shanmen.edge.drivers.scanner import Scanner
 from shanmen.edge.drivers.sensor import InputSensor, LineSensor
 
-HOW_TO = Path(__file__).parents[3] / "docs" / "how-to" / "gate-hardware.md"
+HOW_TO = Path(__file__).parents[3] / "docs" / "how-to"
 
 WHOLE = """
 [page]
@@ -123,8 +123,9 @@ def test_each_error_names_the_line_and_what_is_expected(old, new, said):
     assert said in str(caught.value)
 
 
-def test_the_example_in_the_guide_is_right():
-    text = HOW_TO.read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["gate-hardware.md", "gate-hardware.zh-CN.md"])
+def test_the_example_in_the_guide_is_right(name):
+    text = (HOW_TO / name).read_text(encoding="utf-8")
     examples = text.split("```toml\n")[1:]
     assert examples
     for example in examples:
