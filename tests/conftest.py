@@ -7,6 +7,7 @@ With ``SHANMEN_TEST_DATABASE_URL`` set to the owner's URL of an external Postgre
 may create databases and roles), the same suite runs there.
 """
 
+import logging
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -32,6 +33,8 @@ from tests.support.park import Park, make_park
 EXTERNAL = "SHANMEN_TEST_DATABASE_URL"
 APP_ROLE = "shanmen_app"
 install_subscribers(SUBSCRIBERS)
+# A line of the log that cannot be written is a failure of its own: every one is written here.
+logging.getLogger("shanmen").setLevel(logging.DEBUG)
 # A busy machine is slow, not wrong: how long something takes is the benchmarks' business.
 hypothesis.settings.register_profile("shanmen", deadline=None)
 hypothesis.settings.load_profile("shanmen")

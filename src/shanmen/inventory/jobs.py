@@ -1,8 +1,6 @@
 """Work that no request waits for."""
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 from shanmen.catalog.service import raise_version
 from shanmen.db.session import Session
@@ -26,4 +24,3 @@ async def extend_slots(session: Session) -> None:
         log.info("slots extended", extra={"slots": changes.counts()})
 
 
-JOBS: dict[str, Callable[..., Awaitable[Any]]] = {"inventory.extend_slots": extend_slots}
