@@ -2,12 +2,16 @@
 
 import random
 
+import pytest
 from click.testing import CliRunner
 
+from shanmen.edge.agent import Agent
 from shanmen.edge.cli import gate
-from shanmen.edge.simulate import simulate_demo
+from shanmen.edge.simulate import simulate_demo, simulate_folder
 from shanmen.edge.simulated import DemoServer, crowd, id_number
 from shanmen.kit import documents
+from tests.edge.conftest import Gates
+from tests.support.gate_server import GateServer
 
 
 async def test_everybody_is_treated_as_they_should_without_network(capsys):
@@ -50,3 +54,16 @@ def test_a_folder_without_tickets_is_told(tmp_path):
     said = CliRunner().invoke(gate, ["simulate", "--folder", str(tmp_path)])
     assert said.exit_code == 1
     assert "no tickets yet" in said.output
+
+
+async def test_an_enrolled_gate_is_visited_with_its_own_tickets(
+    gates: Gates, agent: Agent, server: GateServer, capsys: pytest.CaptureFixture[str]
+):
+    for _ in range(4):
+        server.sell(party=2)
+    await agent.sync()
+    await gates.stop(agent)
+    outcome = await simulate_folder(
+        gates.folder, lanes=2, visitors=3, seed=1, offline=True, page_port=None
+    )
+    assert (outcome.visitors, outcome.passed) == (3, 6), capsys.readouterr().out

@@ -58,3 +58,30 @@ async def test_a_day_of_a_guard(gates: Gates, agent: Agent, server: GateServer, 
     assert server.entered(tickets[0].id) == 2
     assert server.entered(tickets[1].id) == 0
     assert {row.step for row in server.journal} >= {"admitted", "override", "undone", "emergency"}
+
+
+async def test_what_a_crash_left_open_is_corrected_with_one_tap(
+    gates: Gates, agent: Agent, server: GateServer, tmp_path: Path
+):
+    tickets = [server.sell() for _ in range(2)]
+    await agent.sync()
+    agent.equip(LANES[1], sensor=True)
+    scans = [
+        (await agent.scan(lane, ticket.text)).scan_id
+        for lane, ticket in zip(LANES, tickets, strict=False)
+    ]
+    again = await gates.restart(agent)
+    lanes = tmp_path / "lanes.toml"
+    lanes.write_text("[page]\nport = 0\n")
+    async with operate(again, tmp_path, lanes=lanes) as operating:
+        guard = Caller(operating.url, operating.pin)
+        await guard.sign_in("Li")
+        cases = json.loads(await guard.first_event())["unresolved"]
+        assumed = {case["scan_id"]: case["entered"] for case in cases}
+        assert assumed == {str(scans[0]): True, str(scans[1]): False}
+        for scan_id in scans:
+            wish = {"scan_id": scan_id, "entered": not assumed[str(scan_id)]}
+            assert (await guard.post("/correct", wish)).status == 200
+        assert json.loads(await guard.first_event())["unresolved"] == []
+    await again.sync()
+    assert [server.entered(ticket.id) for ticket in tickets] == [0, 1]

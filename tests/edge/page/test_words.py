@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from shanmen.admission import say
 from shanmen.admission.protocol import Answer
 from shanmen.admission.rules import Reason
+from shanmen.admission.schemas import DecisionView
 from shanmen.edge.page import words
 from shanmen.edge.shown import Shown
 from shanmen.kit import ids
@@ -86,3 +88,45 @@ def test_a_reason_of_a_newer_server_is_at_least_shown():
 async def test_the_language(guard: Guard, query, accept, locale):
     page = await guard.ask("GET", f"/{query}", accept_language=accept)
     assert f'<html lang="{locale}">' in page.body.decode()
+
+
+@pytest.mark.parametrize("locale", words.LOCALES)
+@pytest.mark.parametrize("reason", list(Reason))
+def test_a_gate_says_the_same_as_the_server(reason, locale):
+    """The page of a gate has no code of the server's, and the very words of it."""
+    slot = {"starts": "2026-11-23T01:00:00Z", "ends": "2026-11-23T16:00:00Z"}
+    place = {"zh-CN": "南门", "en": "South"}
+    params = {
+        "at": "2026-11-21T23:30:00Z",
+        "day": "2026-11-23",
+        "last": "2026-11-21",
+        "place": place,
+        "here": place,
+        "places": [place, {"zh-CN": "索道", "en": "Cableway"}],
+        "persons": 3,
+        "left": 2,
+        "minutes": 12,
+        "seconds": 9,
+        "limit": 500,
+        **slot,
+    }
+    view = DecisionView(
+        scan_id=ids.new_id(),
+        at=NOW,
+        lane_id=LANES[0],
+        entrance_id=LANES[0],
+        entrance_name=place,
+        timezone="Asia/Shanghai",
+        direction="in",
+        method="qr",
+        outcome="refused",
+        persons=0,
+        persons_left=1,
+        reason=reason,
+        params=params,
+    )
+    answer = refused(reason, **params).answer
+    assert answer
+    own = words.explain(answer, locale, at=NOW, timezone="Asia/Shanghai")
+    assert own == say.explain(view, locale)
+    assert "{" not in "".join(own)
