@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -26,6 +27,7 @@ from shanmen.catalog.pages import routes as catalog_pages
 from shanmen.db.keys import Keyrings
 from shanmen.db.outbox import install_subscribers
 from shanmen.db.session import Database, Session
+from shanmen.demo.progress import read as demo_progress
 from shanmen.insight import api as insight_api
 from shanmen.insight.live import close_boards
 from shanmen.insight.pages import routes as insight_pages
@@ -118,7 +120,11 @@ async def api_docs(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 def page_context(request: Request[Any, Any, Any]) -> Mapping[str, object]:
     """What the console's pages always show: the entries that the reader may use, and the sites."""
-    return {"nav": navigation(NAV, request.scope.get("user")), **site_switch(request)}
+    return {
+        "nav": navigation(NAV, request.scope.get("user")),
+        "demo_progress": partial(demo_progress, request.app.state.settings.data_dir),
+        **site_switch(request),
+    }
 
 
 def create_app(
