@@ -128,7 +128,7 @@ class TicketTypeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     min_age: Age | None = None
     max_age: Age | None = None
     entries: Annotated[
-        int, Meta(ge=0, le=999, description="Entries for each person; 0 is without limit.")
+        int, Meta(ge=0, le=255, description="Entries for each person; 0 is without limit.")
     ] = 1
     valid_days: Annotated[int, Meta(ge=1, le=366)] = 1
     zones: Annotated[
