@@ -16,6 +16,7 @@ import shanmen.orders.models
 import shanmen.payments.models
 import shanmen.sites.models
 import shanmen.tickets.models  # noqa: F401
+from shanmen.admission.jobs import forget_feed
 from shanmen.db.base import Base
 from shanmen.db.session import Actor, Database, Unit
 from shanmen.insight import stock_audit
@@ -62,6 +63,7 @@ TASKS: dict[str, Task] = {
     "inventory.extend_slots": lambda _, unit, __: unit(extend_slots),
     "orders.forget_old_keys": lambda _, unit, __: orders.forget_old_keys(unit),
     "orders.record_no_shows": lambda _, unit, __: orders.record_no_shows(unit),
+    "admission.forget_feed": lambda _, unit, __: unit(forget_feed),
     "insight.audit_stock": lambda _, unit, __: unit(stock_audit.report),
 }
 """What each job does. All are safe to run twice."""
@@ -72,6 +74,7 @@ NIGHTLY: tuple[tuple[str, str], ...] = (
     ("orders.record_no_shows", "20 19 * * *"),
     ("orders.forget_old_keys", "40 19 * * *"),
     ("insight.audit_stock", "10 20 * * *"),
+    ("admission.forget_feed", "25 20 * * *"),
 )
 """Jobs that a clock starts for every tenant, with their cron times in UTC."""
 

@@ -9,8 +9,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
+from shanmen.admission import protocol
 from shanmen.sites.access import DEPENDENCIES
-from tests.walk.bodies import encoded, example
+from tests.walk.bodies import encoded, example, packed
 from tests.walk.world import World
 
 PARAMETER = re.compile(r"\{(\w+):(\w+)\}")
@@ -32,6 +33,14 @@ OF_ALL_TENANTS = {
 
 QUERY = {"first": "day", "last": "day", "visit_day": "day", "after": "", "limit": "", "status": ""}
 """Query parameters that name no row: what they are filled with, or nothing at all."""
+
+GATE_BODIES = {
+    protocol.PATH_ENROL: protocol.EnrolRequest,
+    protocol.PATH_DECIDE: protocol.AskRequest,
+    protocol.PATH_JOURNAL: protocol.JournalUpload,
+    protocol.PATH_HEALTH: protocol.Health,
+}
+"""What gates send; their routes read it themselves, once its signature is checked."""
 
 ALSO = {"/console/schedules/new": ("pool",)}
 """Query parameters that pages read from the request without declaring them, where they need one."""
@@ -71,6 +80,11 @@ class Call:
         return self.path.startswith("/api/")
 
     @property
+    def is_gate(self) -> bool:
+        """Asked by gates, signed, in MessagePack."""
+        return self.path.startswith("/gate/v1/")
+
+    @property
     def is_site(self) -> bool:
         return self.path.startswith("/s/")
 
@@ -98,6 +112,9 @@ class Call:
 
     def body(self, world: World) -> bytes | None:
         """A body of the type that the handler declares, with this world's ids."""
+        if self.is_gate:
+            kind = GATE_BODIES.get(self.path)
+            return None if kind is None else packed(example(kind, "data", world), world)
         found = self.handler.parsed_fn_signature.parameters.get("data")
         return None if found is None else encoded(example(found.annotation, "data", world))
 

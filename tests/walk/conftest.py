@@ -14,10 +14,11 @@ import pytest
 from litestar import Litestar
 from msgspec import structs
 
+from shanmen.admission import protocol
 from shanmen.app import create_app
 from shanmen.db.session import Database
 from shanmen.db.tenancy import tenant_tables
-from shanmen.kit import ids
+from shanmen.kit import clock, ids
 from shanmen.kit.settings import Settings
 from shanmen.sites.access import SESSION_COOKIE
 from shanmen.web.render import CSRF_COOKIE
@@ -135,7 +136,14 @@ class Walk:
 
     async def as_own(self, call: Call, url: str, **sent: Any) -> httpx.Response:
         """Ask as the own tenant's administrator, API key or visitor."""
-        return await self.ask(call, url, cookie=self.own.cookie, api_key=self.own.api_key, **sent)
+        return await self.ask(
+            call,
+            url,
+            cookie=self.own.cookie,
+            api_key=self.own.api_key,
+            gate=self.own if call.is_gate else None,
+            **sent,
+        )
 
     async def ask(
         self,
@@ -147,6 +155,7 @@ class Walk:
         cookie: str | None = None,
         api_key: str | None = None,
         cookies: dict[str, str] | None = None,
+        gate: World | None = None,
     ) -> httpx.Response:
         """Send a request; as nobody where neither a cookie nor a key is given."""
         headers = {"accept": "text/html, application/json", "idempotency-key": "walk-key-1"}
@@ -164,9 +173,32 @@ class Walk:
             headers["cookie"] = "; ".join(f"{name}={value}" for name, value in sent.items())
         if content is not None:
             headers["content-type"] = "application/json"
-        return await self.http.request(
+        request = self.http.build_request(
             call.method, url, headers=headers, content=content, data=form
         )
+        if gate is not None:
+            sign(request, gate)
+        return await self.http.send(request)
+
+
+def sign(request: httpx.Request, world: World) -> None:
+    """Make a request one of the world's gate."""
+    at, nonce = str(clock.unix_ns() // 1_000_000), ids.new_id().hex
+    message = protocol.request_message(
+        method=request.method,
+        path=request.url.raw_path.decode(),
+        at=at,
+        nonce=nonce,
+        body=request.content,
+    )
+    request.headers.update(
+        {
+            protocol.HEADER_DEVICE: protocol.device_header(str(world.tenant_id), world.gate_id),
+            protocol.HEADER_TIME: at,
+            protocol.HEADER_NONCE: nonce,
+            protocol.HEADER_SIGNATURE: protocol.sign(world.gate_key, message),
+        }
+    )
 
 
 @asynccontextmanager

@@ -8,16 +8,20 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg import sql
 
 from shanmen.admission import service as gate
+from shanmen.admission.protocol import EnrolRequest, JournalRow
 from shanmen.admission.schemas import ScanRequest
+from shanmen.admission.service import cases, commands, devices, journal
+from shanmen.admission.service.blocked import block_document
 from shanmen.catalog import service as catalog
 from shanmen.catalog.schemas import SpecialDaySpec
 from shanmen.db.session import Database, Session
 from shanmen.inventory.schemas import ScheduleSpec, SlotSpec
 from shanmen.inventory.service.schedules import create_schedule
-from shanmen.kit import ids
+from shanmen.kit import clock, ids
 from shanmen.kit.documents import DocumentKind
 from shanmen.orders.queries import order_secret
 from shanmen.orders.schemas import TicketInput, VisitorInput
@@ -41,6 +45,8 @@ class World:
     values: Mapping[str, str]
     cookie: str
     api_key: str
+    gate_key: Ed25519PrivateKey
+    gate_id: UUID
 
     def get(self, name: str) -> str:
         """The value of a parameter of this name; a sentence when nobody has said what it is."""
@@ -85,6 +91,7 @@ async def make_world(database: Database, *, mark: str, people: int, phone: str) 
     await desk.unit(gate.undo, scan_id=scan.scan_id, reason=f"{mark} did not turn")
     found = await desk.unit(_people_and_plans, park=park, mark=mark)
     secret = await desk.unit(_secret, order_id=paid.id)
+    gates, gate_key, gate_id = await _gates(desk, mark=mark, document=id_number(people + 900))
     values = {
         "slug": park.slug,
         "site": park.slug,
@@ -118,6 +125,7 @@ async def make_world(database: Database, *, mark: str, people: int, phone: str) 
         "document_number": id_number(people),
         "name": f"{mark}一",
         **found,
+        **gates,
     }
     return World(
         park.tenant_id,
@@ -125,7 +133,54 @@ async def make_world(database: Database, *, mark: str, people: int, phone: str) 
         {name: str(value) for name, value in values.items()},
         found["cookie"],
         found["api_key"],
+        gate_key=gate_key,
+        gate_id=gate_id,
     )
+
+
+async def _gates(
+    desk: Desk, *, mark: str, document: str
+) -> tuple[dict[str, Any], Ed25519PrivateKey, UUID]:
+    """A gate that told of an entry nobody can explain, one that waits, and a blocked document."""
+    entrance = desk.park.entrance_id
+    made = await desk.unit(devices.add_device, entrance_id=entrance, name=f"{mark}gate")
+    waiting = await desk.unit(devices.add_device, entrance_id=entrance, name=f"{mark}spare")
+    key = Ed25519PrivateKey.generate()
+    wish = EnrolRequest(
+        code=made.code.rpartition("-")[0],
+        public_key=key.public_key().public_bytes_raw(),
+        name=f"{mark}gate",
+        version="1",
+    )
+    await desk.unit(devices.enrol, request=wish)
+    device = await desk.unit(devices.device, device_id=made.device_id)
+    assert device is not None
+    row = JournalRow(
+        seq=1,
+        scan_id=ids.new_id(),
+        step="admitted",
+        at=clock.unix_ns() // 1_000_000,
+        skew_ms=0,
+        lane_id=desk.park.lane_id,
+        ticket_id=ids.new_id().bytes,
+        persons=1,
+        staff=f"{mark}guard",
+    )
+    await desk.unit(journal.merge, device=device, rows=[row])
+    site = desk.park.site_id
+    [case] = await desk.unit(cases.cases, site_id=site)
+    block = await desk.unit(
+        block_document, kind="id_card", number=document, reason=f"{mark} lit a fire"
+    )
+    await desk.unit(commands.send_command, device_id=made.device_id, kind="sync")
+    named = {
+        "device_id": waiting.device_id,
+        "case_id": case.id,
+        "block_id": block,
+        "companions": row.scan_id,
+        "done": await desk.unit(_command),
+    }
+    return named, key, made.device_id
 
 
 @dataclass
@@ -145,6 +200,13 @@ class _Buyer:
         self.people += count
         ticket = TicketInput(park.types[kind], slot_id or park.slots[0], visitors)
         return await self.desk.place(park.order(ticket, phone=self.phone))
+
+
+async def _command(session: Session) -> UUID:
+    driver = await session.driver()
+    found = await driver.execute("SELECT id FROM gate_command")
+    row = await found.fetchone()
+    return UUID(str(row[0]))
 
 
 async def _people_and_plans(session: Session, *, park: Park, mark: str) -> dict[str, Any]:
