@@ -65,6 +65,8 @@ def test_the_file_is_found_here_or_where_the_variable_says(
         ("app_role", "shanmen app; drop", "the name of a role in lower case"),
         ("data_dir", "", "the path of a folder"),
         ("host", "", "an address or a host name"),
+        ("trusted_proxies", "nginx", "nothing, or addresses and networks such as 127.0.0.1"),
+        ("trusted_proxies", "10.0.0.1/8", "nothing, or addresses and networks such as"),
     ],
 )
 def test_a_broken_value_is_explained_in_a_sentence(name: str, value: str, expected: str) -> None:

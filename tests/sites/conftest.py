@@ -115,7 +115,7 @@ async def api_hello(
     return {"channel": caller.channel, "tenant": unit.tenant_id, "actor": unit.actor.kind}
 
 
-def make_app(database: Database) -> Litestar:
+def make_app(database: Database, *, settings: Settings | None = None) -> Litestar:
     def context(request: Request[Any, Any, Any]) -> dict[str, object]:
         return {"nav": navigation(pages.NAV, request.scope.get("user")), **site_switch(request)}
 
@@ -127,7 +127,7 @@ def make_app(database: Database) -> Litestar:
         state=State(
             {
                 "database": database,
-                "settings": Settings(),
+                "settings": settings or Settings(),
                 STATE_KEY: Access(database, session_minutes=60, passwords=Passwords(CHEAP)),
             }
         ),

@@ -5,9 +5,10 @@ import pytest
 
 from shanmen.audit import queries as audit
 from shanmen.kit import ids
+from shanmen.kit.settings import Settings
 from shanmen.sites import queries, rules
 from shanmen.web import i18n
-from tests.sites.conftest import PASSWORD, Browser, add_key, add_staff
+from tests.sites.conftest import PASSWORD, Browser, add_key, add_staff, make_app
 
 
 def words(answer):
@@ -420,3 +421,16 @@ async def test_nobody_ends_a_session_of_somebody_else_from_the_profile(
     assert refused.status_code == 404
     assert (await admin.get("/console/profile")).status_code == 200
     await someone.http.aclose()
+
+
+@pytest.mark.parametrize(("trusted", "noted"), [("", "127.0.0.1"), ("127.0.0.1", "198.51.100.7")])
+async def test_the_audit_log_has_the_address_that_a_trusted_proxy_tells(
+    database, tenant, trusted, noted
+):
+    browser = Browser(make_app(database, settings=Settings(trusted_proxies=trusted)))
+    browser.http.headers["x-forwarded-for"] = "1.2.3.4, 198.51.100.7"
+    assert (await browser.sign_in(tenant.login())).status_code == 303
+    async with database.transaction(tenant.id) as session:
+        entries = (await audit.list_entries(session)).entries
+    assert {entry.ip for entry in entries if entry.action == "sites.signed_in"} == {noted}
+    await browser.http.aclose()

@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, ge
 import msgspec
 from msgspec import Meta
 
+from shanmen.kit.proxies import networks
+
 PREFIX = "SHANMEN_"
 CONFIG_VARIABLE = "SHANMEN_CONFIG"
 DEFAULT_FILE = Path("shanmen.toml")
@@ -178,6 +180,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             le=65535,
         ),
     ] = 8001
+    trusted_proxies: Annotated[
+        str,
+        _what(
+            "Proxies in front whose X-Forwarded-For is believed, so that the audit log has the "
+            "address of whoever asked: addresses and networks with commas between them.",
+            "nothing, or addresses and networks such as 127.0.0.1, 10.0.0.0/8",
+            pattern=r"^[0-9A-Fa-f.:/, ]*$",
+        ),
+    ] = ""
     lock_timeout_ms: Annotated[
         int,
         _what(
@@ -262,6 +273,15 @@ def load(environ: Mapping[str, str] | None = None, *, file: Path | None = None) 
             values[name] = msgspec.convert(value, _HINTS[name], strict=False, dec_hook=_path)
         except msgspec.ValidationError:
             problems.append(Problem(name, source, _broken(name, value, source)))
+    if "trusted_proxies" in values:
+        # Which digits make a network is more than a pattern can say.
+        try:
+            networks(values["trusted_proxies"])
+        except ValueError:
+            value, source = found["trusted_proxies"]
+            problems.append(
+                Problem("trusted_proxies", source, _broken("trusted_proxies", value, source))
+            )
     if problems:
         raise BrokenSetting(problems)
     return Settings(**values)

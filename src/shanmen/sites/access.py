@@ -20,6 +20,7 @@ from litestar.di import Provide
 from litestar.handlers import BaseRouteHandler
 
 from shanmen.db.session import Actor, Database, Unit
+from shanmen.kit.proxies import client_address, networks
 from shanmen.sites import errors, queries
 from shanmen.sites.cache import Remembered
 from shanmen.sites.passwords import Passwords
@@ -150,8 +151,13 @@ def access_in(app: Litestar) -> Access:
 
 
 def ip_of(connection: Connection) -> str:
-    """The address that the request came from, as the server sees it."""
-    return connection.client.host if connection.client else ""
+    """The address of whoever asks; behind a proxy that is trusted, as the proxy tells it."""
+    peer = connection.client.host if connection.client else ""
+    trusted = connection.app.state.settings.trusted_proxies
+    if not trusted:
+        return peer
+    forwarded = ",".join(connection.headers.getall("x-forwarded-for", []))
+    return client_address(peer, forwarded, trusted=networks(trusted))
 
 
 def _is_api(connection: Connection) -> bool:
