@@ -22,5 +22,3 @@ async def extend_slots(session: Session) -> None:
     changes = await refresh(session, pool_ids=[pool.id for pool in everything])
     if not changes.nothing:
         log.info("slots extended", extra={"slots": changes.counts()})
-
-

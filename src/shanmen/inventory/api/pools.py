@@ -23,6 +23,7 @@ from shanmen.inventory.schemas import (
     SlotPlanOut,
 )
 from shanmen.inventory.service import pools, schedules
+from shanmen.inventory.service.follow import change_stock
 from shanmen.inventory.service.planning import SlotChanges
 from shanmen.sites import errors as sites_errors
 from shanmen.sites import queries as sites
@@ -143,7 +144,7 @@ async def replace_draws(
 
     The first pool sets the visit's slot; several make a bundle.
     """
-    info, _ = await unit(pools.set_stock, ticket_type_id=product_id, draws=data)
+    info, _ = await change_stock(unit, ticket_type_id=product_id, draws=data)
     return Product.of(info)
 
 

@@ -15,7 +15,8 @@ from shanmen.inventory import queries
 from shanmen.inventory.pages.common import EDIT_CATALOG, READ, AnyRequest, Page
 from shanmen.inventory.queries import PoolView
 from shanmen.inventory.schemas import DrawSpec, draw_problems
-from shanmen.inventory.service.pools import caps_of, set_stock
+from shanmen.inventory.service.follow import change_stock
+from shanmen.inventory.service.pools import caps_of
 from shanmen.kit.errors import DomainError
 from shanmen.sites.queries import SignedIn
 from shanmen.web.forms import Form
@@ -124,11 +125,8 @@ async def save_stock(
         problems = draw_problems(wish.specs())
         form = with_errors(form, *problems)
         if not problems:
-            await unit(
-                set_stock,
-                ticket_type_id=product_id,
-                draws=wish.specs(),
-                seen=wish.seen or None,
+            await change_stock(
+                unit, ticket_type_id=product_id, draws=wish.specs(), seen=wish.seen or None
             )
             url = f"/console/products/{product_id}/{'stock' if found.info.prices else 'prices'}"
             return redirect(request, url, flash="web.saved")

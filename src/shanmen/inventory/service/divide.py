@@ -2,14 +2,13 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, insert, update
 
 from shanmen.audit import service as audit
-from shanmen.catalog.queries import current_catalog
 from shanmen.catalog.schemas import checked, refuse_first
 from shanmen.catalog.service import raise_version
 from shanmen.db.session import Session, Unit
@@ -26,13 +25,11 @@ from shanmen.inventory.models import Allotment, Slot
 from shanmen.inventory.queries import divisions, pool, schedules, slots_between, slots_by_id
 from shanmen.inventory.rules import SlotState
 from shanmen.inventory.service.counters import count_beginning, write_shares
+from shanmen.inventory.service.follow import bring_in_line
 from shanmen.inventory.service.materialize import materialize
-from shanmen.inventory.service.planning import SlotChanges, added, horizon, pool_plans
+from shanmen.inventory.service.planning import SlotChanges
 from shanmen.inventory.stock import LockedSlot, lock
 from shanmen.kit import clock
-
-DAYS_AT_ONCE = 7
-"""Slots of so many days are locked together while their shares are brought in line."""
 
 
 async def divide_pool(
@@ -44,29 +41,14 @@ async def divide_pool(
 ) -> SlotChanges:
     """Divide all slots of a pool anew, those divided by hand excepted.
 
-    The slots follow week by week, each week in a transaction of its own, so that no sale waits for
-    the whole season. Should the process end between two of them, the nightly job does the rest.
-    Where too much is taken already, a share is as large as the slot allows (`short`).
+    The slots follow, each day with sales by itself. Where too much is taken already, a share is as
+    large as the slot allows (`short`).
 
     Raises:
         The same as `set_division`.
     """
     await unit(set_division, pool_id=pool_id, allotments=allotments, seen=seen)
-    first, last = await unit(days_of, pool_id=pool_id)
-    changes = SlotChanges()
-    while first <= last:
-        until = min(first + timedelta(days=DAYS_AT_ONCE - 1), last)
-        week = await unit(materialize, pool_id=pool_id, first=first, last=until)
-        changes = added(changes, week)
-        first = until + timedelta(days=1)
-    return changes
-
-
-async def days_of(session: Session, *, pool_id: UUID) -> tuple[date, date]:
-    """The first and the last day for which a pool has slots from now on; raises PoolNotFound."""
-    plans = await pool_plans(session, pool_ids=[pool_id])
-    today = clock.today(plans[pool_id].timezone)
-    return today, horizon(await current_catalog(session), pool_id, today)
+    return await bring_in_line(unit, pool_ids=[pool_id])
 
 
 async def set_division(

@@ -119,10 +119,30 @@ async def set_stock(
     draws: Sequence[DrawSpec],
     seen: str | None = None,
 ) -> tuple[TicketTypeInfo, SlotChanges]:
+    """Say which pools a ticket type draws on, and make slots as far ahead as it is sold.
+
+    All slots follow in this one transaction; `follow.change_stock` does not hold up sales.
+
+    Raises:
+        The same as `set_draws`.
+    """
+    info, pool_ids = await set_draws(session, ticket_type_id=ticket_type_id, draws=draws, seen=seen)
+    return info, await refresh(session, pool_ids=pool_ids)
+
+
+async def set_draws(
+    session: Session,
+    *,
+    ticket_type_id: UUID,
+    draws: Sequence[DrawSpec],
+    seen: str | None = None,
+) -> tuple[TicketTypeInfo, set[UUID]]:
     """Say which pools a ticket type draws on, and its cap in the slots of each.
 
-    The first pool sets the visit's slot. Without pools the ticket cannot be sold. Slots are made as
-    far ahead as the type is sold.
+    The first pool sets the visit's slot. Without pools the ticket cannot be sold.
+
+    Returns:
+        The ticket type, and the pools whose slots have to follow.
 
     Raises:
         TicketTypeNotFound, CatalogChanged, PoolNotFound, DrawTwice, CapTooSmall.
@@ -149,9 +169,7 @@ async def set_stock(
         before={"caps": {str(key): cap for key, cap in old.items()}},
         after={"caps": {str(key): cap for key, cap in new.items()}},
     )
-    pools = {draw.pool_id for draw in draws} | old.keys()
-    changes = await refresh(session, pool_ids=pools)
-    return after, changes
+    return after, {draw.pool_id for draw in draws} | old.keys()
 
 
 async def caps_of(session: Session, *, ticket_type_id: UUID) -> dict[UUID, int]:
