@@ -8,7 +8,7 @@ import pytest
 
 from shanmen.edge.drivers.base import Device, Event, Fault, Passed, Read, Works
 
-PATIENCE_SECONDS = 4.0
+PATIENCE_SECONDS = 10.0
 
 
 class Heard:

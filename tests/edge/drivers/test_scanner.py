@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import os
+from pathlib import Path
 
 import pytest
 
 from shanmen.edge.drivers.base import Fault
 from shanmen.edge.drivers.links import BAUDS, Serial, Tcp
-from shanmen.edge.drivers.scanner import IDLE_SECONDS, LONGEST_TEXT, Lines, Scanner
+from shanmen.edge.drivers.scanner import IDLE_SECONDS, LONGEST_TEXT, Lines, Scanner, StandardInput
 from shanmen.edge.drivers.standins import SerialScanner
 from tests.edge.drivers.conftest import listening
 
@@ -114,6 +115,25 @@ async def test_nobody_on_the_network_is_a_fault():
     async with listening(Scanner("reader", Tcp("127.0.0.1", 1))) as heard:
         pass
     assert heard.faults == ["Connection refused (127.0.0.1:1)."]
+
+
+async def test_the_terminal():
+    far, near = os.pipe()
+    with os.fdopen(far, "rb") as source, os.fdopen(near, "wb", buffering=0) as keys:
+        async with listening(StandardInput("terminal", source)) as heard:
+            keys.write(b"SM1 A B\nsec")
+            keys.write(b"ond\n")
+            await heard.until(lambda: len(heard.texts) == 2)
+            assert heard.texts == ["SM1 A B", "second"]
+            keys.close()
+
+
+async def test_a_service_has_no_terminal():
+    with Path(os.devnull).open("rb") as source:
+        async with listening(StandardInput("terminal", source)) as heard:
+            await asyncio.sleep(0.02)
+            assert heard.works
+            assert heard.texts == []
 
 
 def test_noise_that_never_ends_is_left_out_and_told():

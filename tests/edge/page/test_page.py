@@ -25,6 +25,7 @@ MORNING: Instant = 1_795_312_800_000
 
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
+    expect.set_options(timeout=10_000)
     async with chromium() as running:
         yield running
 
@@ -34,7 +35,7 @@ async def opened(guard: Guard, browser: Browser, *, width: int, locale: str = "z
     context = await browser.new_context(
         viewport={"width": width, "height": SIZES[width]}, base_url=guard.url, locale=locale
     )
-    context.set_default_timeout(6000)
+    context.set_default_timeout(10_000)
     page = await context.new_page()
     problems: list[str] = []
     page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)

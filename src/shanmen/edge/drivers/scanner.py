@@ -2,7 +2,9 @@
 
 import asyncio
 import sys
-from typing import Literal
+import threading
+from contextlib import suppress
+from typing import BinaryIO, Literal
 
 from shanmen.edge.drivers.base import Emit, Health, Read, ReadKind, Works, keep_trying
 from shanmen.edge.drivers.links import Address
@@ -124,22 +126,25 @@ class Scanner:
 class StandardInput:
     """A keyboard, or a scanner that types, in the terminal that the agent runs in."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, source: BinaryIO | None = None) -> None:
         self.name = name
+        self._source = source or sys.stdin.buffer
 
     async def run(self, emit: Emit) -> None:
         """Read lines until there are no more; then wait, because nothing can bring them back."""
         loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=LONGEST_TEXT * 4)
-        transport, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-        )
-        try:
-            emit(Works(self.name))
-            lines = Lines("any")
-            while data := await reader.read(LONGEST_TEXT):
-                for text in lines.feed(data):
-                    emit(Read(self.name, "code", text))
-            await asyncio.Event().wait()
-        finally:
-            transport.close()
+        arrived: asyncio.Queue[bytes] = asyncio.Queue()
+
+        def read() -> None:
+            # A thread: a file or /dev/null, which a service has there, cannot be waited for. It is
+            # a daemon, so that the agent ends without another key being pressed.
+            with suppress(OSError, ValueError, RuntimeError):
+                while line := self._source.readline(LONGEST_TEXT * 4):
+                    loop.call_soon_threadsafe(arrived.put_nowait, line)
+
+        threading.Thread(target=read, name="stdin", daemon=True).start()
+        emit(Works(self.name))
+        lines = Lines("any")
+        while True:
+            for text in lines.feed(await arrived.get()):
+                emit(Read(self.name, "code", text))
