@@ -74,7 +74,7 @@ class Journal:
         )
         self.intents.add(intent)
         self._write(intent, "admitted" if admitted else "refused", at, persons=intent.persons)
-        if answer.ticket_id is not None and scanned.generation is not None:
+        if not admitted and answer.ticket_id is not None and scanned.generation is not None:
             self.tickets.remember_generation(
                 answer.ticket_id, scanned.generation, valid_until=scanned.valid_until
             )

@@ -6,6 +6,7 @@ it is in the store, so that a restart continues.
 Methods that change something belong into a transaction of the caller's.
 """
 
+from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
@@ -47,8 +48,11 @@ class _Kept(Struct, frozen=True, kw_only=True):
 class Memory:
     """The agent's own state."""
 
-    def __init__(self, store: Store, secrets: Secrets) -> None:
+    def __init__(
+        self, store: Store, secrets: Secrets, *, place_of: Callable[..., Place] = Place
+    ) -> None:
         self._store = store
+        self._place_of = place_of
         self.secrets = secrets
         kept, setup = store.meta(_KEY), store.meta(_SETUP)
         self._kept = msgspec.msgpack.decode(kept, type=_Kept) if kept else _Kept()
@@ -171,7 +175,7 @@ class Memory:
             self.place = self._place(setup)
 
     def _place(self, setup: Setup) -> Place:
-        return Place(setup, self._kept.zone_states)
+        return self._place_of(setup, self._kept.zone_states)
 
     def _keep(self, **changes: object) -> None:
         changed = structs.replace(self._kept, **changes)
