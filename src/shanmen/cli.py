@@ -231,6 +231,50 @@ def operator_add(  # noqa: PLR0917 - click passes options by name
 
 
 @main.group()
+def keys() -> None:
+    """Master keys, which protect the keys of all operators."""
+
+
+@keys.command("new")
+@click.argument("key_id")
+def keys_new(key_id: str) -> None:
+    """Add a master key called KEY_ID to the file; the old ones stay until they are not needed."""
+    from shanmen.kit.crypto import BrokenMasterKey, append_master_key
+
+    path = load_settings().master_key_path
+    try:
+        append_master_key(path, key_id)
+    except (BrokenMasterKey, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(
+        f"Added to {path}. Copy the file to every machine and into the backup, restart all "
+        "processes, then run `shanmen keys rewrap`."
+    )
+
+
+@keys.command("rewrap")
+def keys_rewrap() -> None:
+    """Wrap every operator's key under the newest master key, the last one of the file."""
+    from shanmen.db.keys import rewrap
+    from shanmen.kit.crypto import CannotDecrypt, MasterKeys
+
+    async def work(database: "Database", settings: Settings) -> tuple[int, MasterKeys]:
+        masters = MasterKeys.load(settings.master_key_path)
+        return await database.unit(None)(rewrap, masters=masters), masters
+
+    try:
+        changed, masters = with_database(work)
+    except CannotDecrypt as error:
+        raise click.ClickException(
+            "An operator's key is wrapped under a master key that is not in the file. "
+            "Nothing was changed."
+        ) from error
+    click.echo(f"{changed} wrapped anew; all are now under {masters.current.id}.")
+    if old := ", ".join(masters.ids[:-1]):
+        click.echo(f"Not needed any more, except for older backups of the database: {old}.")
+
+
+@main.group()
 def demo() -> None:
     """The demo scenic area."""
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from shanmen.db.session import Database
+from tests.conftest import MASTERS
+from tests.support.park import make_park
 
 
 def shanmen(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -66,3 +68,29 @@ async def test_an_operator_is_added_once(
     again = add("a long enough password")
     assert again.returncode == 1
     assert "Traceback" not in again.stderr
+
+
+async def test_the_master_key_is_changed_step_by_step(
+    own_url: str, own_database: Database, tmp_path: Path
+):
+    (tmp_path / "master.key").write_text(MASTERS.current.line() + "\n")
+    await make_park(own_database, code="keys")
+
+    def keys(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return shanmen("keys", *arguments, data_dir=str(tmp_path), database_url=own_url)
+
+    made = keys("new", "spring")
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "master.key").stat().st_mode & 0o077 == 0
+    twice = keys("new", "spring")
+    assert twice.returncode == 1
+    assert "Traceback" not in twice.stderr
+    done = keys("rewrap")
+    assert "1 wrapped anew; all are now under spring." in done.stdout
+    assert "except for older backups of the database: test." in done.stdout
+    assert "0 wrapped anew" in keys("rewrap").stdout
+    lines = (tmp_path / "master.key").read_text().splitlines()
+    (tmp_path / "master.key").write_text(lines[0] + "\n")
+    lost = keys("rewrap")
+    assert lost.returncode == 1
+    assert "Nothing was changed" in lost.stderr

@@ -6,8 +6,17 @@ The tenant's row keeps its key wrapped under the master key, which never enters 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from shanmen.kit.crypto import FieldCipher, Keyring, MasterKeys, unwrap_key
+from shanmen.kit.crypto import (
+    FieldCipher,
+    Keyring,
+    MasterKeys,
+    unwrap_key,
+    wrap_key,
+    wrapped_under,
+)
 
+ALL_WRAPPED = text("SELECT id, wrapped_key FROM tenant ORDER BY id FOR UPDATE")
+SET_WRAPPED = text("UPDATE tenant SET wrapped_key = :wrapped WHERE id = :tenant")
 WRAPPED = text("SELECT wrapped_key FROM tenant WHERE id = :tenant")
 
 
@@ -40,3 +49,23 @@ class Keyrings:
     def opened(self, tenant_id: int) -> Keyring:
         """The keyring of a tenant that this process has served; raises LookupError."""
         return self._open[tenant_id]
+
+
+async def rewrap(session: AsyncSession, *, masters: MasterKeys) -> int:
+    """Wrap every tenant's data key under the current master key; returns how many were not.
+
+    The data keys stay the same, so nothing is encrypted anew and nobody is interrupted. All
+    processes must know the current master key already.
+
+    Raises:
+        CannotDecrypt: a data key is wrapped under a master key that is not here; none is changed.
+    """
+    changed = 0
+    for tenant_id, wrapped in (await session.execute(ALL_WRAPPED)).all():
+        if wrapped_under(wrapped) == masters.current.id:
+            continue
+        key = unwrap_key(wrapped, keys=masters, tenant_id=tenant_id)
+        renewed = wrap_key(key, keys=masters, tenant_id=tenant_id)
+        await session.execute(SET_WRAPPED, {"wrapped": renewed, "tenant": tenant_id})
+        changed += 1
+    return changed

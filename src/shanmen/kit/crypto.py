@@ -277,6 +277,11 @@ class MasterKeys(_Opaque):
         return f"MasterKeys({', '.join(self._keys)})"
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all keys, the current one last."""
+        return tuple(self._keys)
+
+    @property
     def current(self) -> MasterKey:
         """The key that wraps."""
         return next(reversed(self._keys.values()))
@@ -334,6 +339,23 @@ class MasterKeys(_Opaque):
         finally:
             made.unlink()
         return cls.load(path)
+
+
+def append_master_key(path: Path, key_id: str) -> None:
+    """Add a new random key to the master key file: processes that start from now on wrap with it.
+
+    Raises:
+        BrokenMasterKey: there is a key with this id, or it is no id.
+    """
+    before = path.read_text("utf-8")
+    after = f"{before.rstrip()}\n{MasterKey.generate(key_id).line()}\n"
+    MasterKeys.parse(after)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".master-key-")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(after)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).replace(path)
 
 
 def _first_key() -> str:
