@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
+import io
 import os
-from pathlib import Path
 
 import pytest
 
@@ -129,11 +129,10 @@ async def test_the_terminal():
 
 
 async def test_a_service_has_no_terminal():
-    with Path(os.devnull).open("rb") as source:
-        async with listening(StandardInput("terminal", source)) as heard:
-            await asyncio.sleep(0.02)
-            assert heard.works
-            assert heard.texts == []
+    async with listening(StandardInput("terminal", io.BytesIO())) as heard:
+        await asyncio.sleep(0.02)
+        assert heard.works
+        assert heard.texts == []
 
 
 def test_noise_that_never_ends_is_left_out_and_told():

@@ -68,6 +68,14 @@ async def test_wrong_pins_are_limited(guard: Guard):
     assert "set-cookie" not in said.headers
 
 
+async def test_many_addresses_cannot_lock_out_the_own_screen(tmp_path):
+    page = Access.load(tmp_path)
+    for number in range(access.TRIES_OF_ALL):
+        page.check("wrong", peer=f"10.0.0.{number}")
+    assert not page.may_try("10.0.1.1")
+    assert page.may_try("127.0.0.1")
+
+
 async def test_a_shift_ends_and_the_pin_is_kept(tmp_path):
     first = Access.load(tmp_path)
     cookie = first.cookie("李 Li")

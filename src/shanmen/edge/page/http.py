@@ -9,6 +9,8 @@ from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
+from shanmen.edge.page.access import LOOPBACK
+
 MOST_HEAD_BYTES = 16_384
 MOST_BODY_BYTES = 16_384
 REQUEST_SECONDS = 20.0
@@ -16,7 +18,6 @@ WRITE_SECONDS = 10.0
 MOST_CONNECTIONS = 64
 MOST_OF_ONE = 16
 """Connections from one address: nobody on the network can keep the guard from the page."""
-_LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ class Server:
     def _too_many(self, address: str) -> bool:
         own = sum(other == address for other in self._open.values())
         # The gate's own screen always gets through: the emergency button is on it.
-        return address not in _LOOPBACK and (
+        return address not in LOOPBACK and (
             own >= MOST_OF_ONE or len(self._open) >= MOST_CONNECTIONS
         )
 
