@@ -23,7 +23,6 @@ from shanmen.inventory.schemas import ScheduleSpec, SlotSpec
 from shanmen.inventory.service.schedules import create_schedule
 from shanmen.kit import clock, ids
 from shanmen.kit.documents import DocumentKind
-from shanmen.orders.queries import order_secret
 from shanmen.orders.schemas import TicketInput, VisitorInput
 from shanmen.orders.service.refund import refund_tickets
 from shanmen.sites.rules import PERMISSIONS
@@ -90,7 +89,6 @@ async def make_world(database: Database, *, mark: str, people: int, phone: str) 
     await desk.unit(gate.admit_one, scan=scan)
     await desk.unit(gate.undo, scan_id=scan.scan_id, reason=f"{mark} did not turn")
     found = await desk.unit(_people_and_plans, park=park, mark=mark)
-    secret = await desk.unit(_secret, order_id=paid.id)
     gates, gate_key, gate_id = await _gates(desk, mark=mark, document=id_number(people + 900))
     values = {
         "slug": park.slug,
@@ -103,7 +101,7 @@ async def make_world(database: Database, *, mark: str, people: int, phone: str) 
         "scan_id": scan.scan_id,
         "order_id": paid.id,
         "number": paid.number,
-        "secret": secret,
+        "secret": view.secret,
         "restriction_id": await desk.unit(
             restrict, who=people, ticket_id=view.tickets[0].ticket_id
         ),
@@ -290,10 +288,6 @@ async def _session_of(session: Session, staff_id: UUID) -> UUID:
     found = await driver.execute("SELECT id FROM staff_session WHERE staff_id = %s", (staff_id,))
     row = await found.fetchone()
     return UUID(str(row[0]))
-
-
-async def _secret(session: Session, *, order_id: UUID) -> str:
-    return order_secret(session.keyring, order_id)
 
 
 class Rows:
