@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from shanmen.admission import protocol
-from shanmen.admission.protocol import Command
+from shanmen.admission.protocol import Answer, Command
 from shanmen.edge.client import Breaker, Skew
 from shanmen.kit import clock, ids
 from tests.support.gate_server import LANES, START, Died
@@ -51,6 +51,27 @@ async def test_a_late_admission_that_the_gate_refused_is_taken_back(agent, serve
     assert server.entered(ticket.id) == 1
     await agent.sync()
     assert server.entered(ticket.id) == 0
+
+
+async def test_what_the_server_admitted_unheard_is_no_obstacle(agent, server):
+    """The server knows a card that this gate does not; its admission is lost on the way."""
+    ticket = server.sell(tell=False)
+    server.answers_late = True
+    server.decide = lambda scan: Answer(
+        scan_id=scan.scan_id,
+        outcome="admitted",
+        persons=1,
+        persons_left=0,
+        party_size=1,
+        ticket_id=ticket.id,
+    )
+    card = "11010119900307002X"
+    assert (await agent.scan(ONE, card)).reason == "no_ticket_today"
+    server.answers_late, server.decide = False, None
+    # The visitor shows the code instead. The server takes the ticket for used, and is not asked.
+    assert (await agent.scan(ONE, ticket.text)).outcome == "admitted"
+    await agent.sync()
+    assert server.entered(ticket.id) == 1
 
 
 async def test_a_gate_that_dies_while_it_asks(gates, server):

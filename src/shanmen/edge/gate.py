@@ -118,7 +118,11 @@ class Gate:
                     scanned, lane_id=scan.asked.lane_id, at=now, sensor=scan.sensor
                 )
                 answers.append(scanned.answer)
-                if scanned.decided_by == "gate" and scanned.answer.outcome == "admitted":
+                # Also a refusal, where the server was asked and may have admitted: it has to learn
+                # that nobody entered before it is asked about the same ticket again.
+                unanswered = known is not None and scan.answer is None
+                admitted = scanned.answer.outcome == "admitted"
+                if unanswered or (admitted and scanned.decided_by == "gate"):
                     blocking = self.journal.last()
             # Nothing is read after the commit: what is durable must not end as an error.
             figures = self._counted()
