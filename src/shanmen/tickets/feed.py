@@ -3,7 +3,7 @@
 Each transaction that touches tickets adds one row to the feed, with its own transaction id. A mark
 is the oldest transaction that a snapshot could not see yet: whatever has that id or a later one may
 not have been given, and is given (again) the next time. Nothing is missed, however transactions
-overlap; what is given twice does no harm. ``docs/adr/`` says why it is so.
+overlap; what is given twice does no harm. ``docs/adr/0013-the-gates-feed.md`` says why.
 """
 
 import base64
