@@ -4,8 +4,9 @@ A transaction takes its locks in this order, each kind once and sorted by key, s
 transactions can wait for each other:
 
 1. the catalog's version (changes of the catalog and of slots alone), 2. orders by id, or a gate
-whose journal is merged, 3. tickets by id, then scans and full zones by id, 4. payments by id, 5. idempotency keys and the subjects of limits (documents, phones), 6. pools
-by id, 7. stock rows by id, 8. ledger accounts by code.
+whose journal is merged, 3. tickets by id, then scans and full zones by id, 4. payments by id, 5.
+idempotency keys and the subjects of limits (documents, phones), 6. pools by id, 7. stock rows by
+id, 8. ledger accounts by code.
 
 Kind 5 is advisory, because there may be no row to lock yet; its keys are hashes and are taken
 together in ascending order. The rest are rows, locked by ``SELECT … ORDER BY … FOR NO KEY UPDATE``.
