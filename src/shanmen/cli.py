@@ -65,11 +65,11 @@ def with_database(work: "Callable[[Database, Settings], Awaitable[R]]") -> R:
 
 
 class Commands(click.Group):
-    """The commands here, and those of the gate, which are loaded when they are asked for."""
+    """The commands here, and those that are loaded only when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all commands."""
-        return sorted([*super().list_commands(ctx), "gate"])
+        return sorted([*super().list_commands(ctx), "gate", "sim"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
@@ -77,6 +77,10 @@ class Commands(click.Group):
             from shanmen.edge.cli import gate
 
             return gate
+        if cmd_name == "sim":
+            from shanmen.sim.cli import sim
+
+            return sim
         return super().get_command(ctx, cmd_name)
 
 
