@@ -28,6 +28,7 @@ LEFT JOIN (orders o CROSS JOIN LATERAL jsonb_array_elements(o.lines) line
            CROSS JOIN LATERAL jsonb_array_elements(line.value->'draws') d)
   ON o.tenant_id = k.tenant_id AND (d.value->>0)::uuid = k.id
      AND NOT (line.value->>'refunded')::boolean
+WHERE k.scope = 'slot'
 GROUP BY k.tenant_id, k.id, k.held, k.sold
 """
 
