@@ -213,6 +213,11 @@ async def test_a_maximum_and_its_share(house: Gatehouse):
         assert "在园4 / 上限10" in text
         assert "为离线闸机预留4人" in text
         assert "1台离线，各自计数" in text
+        # A second gate at the east has a part of its own.
+        second = await house.gate()
+        await second.health()
+        await second.sync()
+        assert second.zones[0].share == 2
         assert (await browser.post(own, {"max_inside": ""}, on=GATES)).status_code == 303
 
 

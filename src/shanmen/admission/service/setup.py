@@ -1,5 +1,6 @@
 """Everything about a gate's place that is not a ticket, read and put together for the gate."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -124,14 +125,18 @@ class SetupFacts:
         own = next((z for z in self.zones if z.zone_id == self.device.zone_id), None)
         if own is None:
             return None
-        return share_of(own, today=self.today, entrances=self._ways_in())
+        return share_of(own, today=self.today, parts=self._parts())
 
-    def _ways_in(self) -> int:
-        """Entrances of the gate's zone that somebody can come in through."""
-        here = set(self.zone_entrances)
-        return len(
-            {lane.entrance_id for lane in self.lanes if lane.entrance_id in here and lane.inward}
-        )
+    def _parts(self) -> int:
+        """Among how many the zone's places are divided.
+
+        Every gate that leads into it has a part, and every entrance without a gate has one too.
+        """
+        here = {p.entrance_id: p.entrance_number for p in self.places}
+        own = set(self.zone_entrances)
+        inward = {lane.entrance_id for lane in self.lanes if lane.inward}
+        gates = Counter(gate.entrance for gate in self.gates)
+        return sum(max(1, gates[here[one]]) for one in own & inward)
 
 
 def statements(tenant_id: int, *, device: Device) -> list[Statement]:

@@ -85,10 +85,10 @@ class ZoneRow:
         return max(0, self.max_inside - self.inside_on(day) - self.reserved)
 
 
-def share_of(zone: ZoneRow, *, today: date, entrances: int) -> int:
-    """What is left of a zone, divided among the entrances that lead into it."""
+def share_of(zone: ZoneRow, *, today: date, parts: int) -> int:
+    """What is left of a zone, divided among the gates and entrances that lead into it."""
     left = max(0, zone.max_inside - zone.inside_on(today))
-    return left // max(1, entrances)
+    return left // max(1, parts)
 
 
 def zones_statement(tenant_id: int) -> Statement:
