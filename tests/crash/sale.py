@@ -235,13 +235,15 @@ class Sale:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float) -> bool:
+async def until(
+    condition: Callable[[], Awaitable[bool]], seconds: float, *, pause: float = PAUSE_SECONDS
+) -> bool:
     """Whether something became true in time."""
     deadline = time.monotonic() + seconds
     while not await condition():
         if time.monotonic() > deadline:
             return False
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(pause)
     return True
 
 
