@@ -1,5 +1,6 @@
 """The real agent and the real server in conversation, with the network going and coming."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from shanmen.admission.api.gates import gates_in
-from shanmen.admission.service import change_lane, devices
+from shanmen.admission.service import change_lane, create_lane, devices
 from shanmen.db.session import Database
 from shanmen.edge.agent import Agent
 from shanmen.edge.desk import InlineDesk
@@ -211,6 +212,37 @@ async def test_two_entrances_that_are_cut_off(east: Entrance, tmp_path: Path):
     assert await east.house.cases() == ["double_entry"]
     assert await east.house.entered(made) == 2
     await west.agent.close()
+
+
+async def test_300_visitors_while_the_server_is_off(east: Entrance):
+    """Three lanes admit alone; when the server is back its figures agree to the person."""
+    third = await east.park.unit(CHIEF)(
+        create_lane, entrance_id=east.park.park.entrance_id, name={"zh-CN": "3"}, direction="in"
+    )
+    lanes = [east.park.east, east.park.east_2, third.id]
+    known = [await east.park.ticket(named=False) for _ in range(200)]
+    await east.house.tell(*known)
+    await east.agent.sync()
+    east.network.cut = True
+    unknown = [await east.park.ticket(named=False) for _ in range(100)]
+
+    async def lane(number: int) -> None:
+        for made in [*known, *unknown][number::3]:
+            answer = await east.agent.scan(lanes[number], made.code)
+            assert (answer.outcome, answer.persons) == ("admitted", 1)
+            await east.agent.opened(answer.scan_id)
+
+    await asyncio.gather(*(lane(number) for number in range(3)))
+    assert east.agent.status().queue == 300
+    await east.agent.close()
+    east.reopen()
+    east.network.cut = False
+    await east.agent.sync()
+    assert east.agent.status().queue == 0
+    [(entered,)] = await east.house.rows("SELECT sum(persons_entered) FROM ticket")
+    [(scans,)] = await east.house.rows("SELECT count(*) FROM scan WHERE outcome = 'admitted'")
+    assert (entered, scans) == (300, 300)
+    assert await east.house.cases() == []
 
 
 async def test_what_others_admit_is_known_after_the_next_contact(east: Entrance):

@@ -29,7 +29,7 @@ async def test_a_day_agrees_with_the_truth_and_replays(database: Database, tmp_p
 
 @pytest.mark.parametrize("name", faults.NAMES)
 async def test_a_fault_is_seen(database: Database, tmp_path: Path, name: str):
-    day = await run_day(database, seed=0, folder=tmp_path, canary=name)
+    day = await run_day(database, seed=0, folder=tmp_path, canary=name, visitors=260)
     assert day.wrong != []
 
 

@@ -23,6 +23,9 @@ class Passage:
     ticket: Ticket | None
     persons: int
     direction: str
+    entrance: str = ""
+    crashed: bool = False
+    """Power went between the decision and its end: for a moment the gate had to assume."""
     through: int = 0
     """Persons who really went through."""
     waiting: bool = True
@@ -94,6 +97,7 @@ class Auditor:
                 )
             if ticket.total is not None and truth[ticket.id] > ticket.total:
                 doubles += 1
+            self._compare_gates(ticket)
             if counted.get(ticket.id, 0) != truth[ticket.id]:
                 self.wrong.append(
                     f"ticket {ticket.number} ({ticket.kind}): the server counts"
@@ -102,3 +106,16 @@ class Auditor:
         if cases < doubles:
             self.wrong.append(f"{doubles} tickets entered too often, and {cases} cases say so")
         return doubles
+
+    def _compare_gates(self, ticket: Ticket) -> None:
+        """A gate counts for itself, network or not: alone it lets nobody in too often."""
+        by_gate: dict[str, int] = defaultdict(int)
+        excused = set()
+        for passage in self.passages.values():
+            if passage.ticket is ticket and passage.direction == "in":
+                by_gate[passage.entrance] += passage.through
+                if passage.crashed:
+                    excused.add(passage.entrance)
+        for name, persons in by_gate.items():
+            if ticket.total is not None and persons > ticket.total and name not in excused:
+                self.wrong.append(f"ticket {ticket.number} let in {persons} at {name} alone")

@@ -76,10 +76,18 @@ class Day:
     """Runs the day; every choice comes from the seed, and one thing happens after another."""
 
     def __init__(
-        self, park: Park, http: httpx.AsyncClient, true: Simulated, *, seed: int, canary: str
+        self,
+        park: Park,
+        http: httpx.AsyncClient,
+        true: Simulated,
+        *,
+        seed: int,
+        canary: str,
+        visitors: int = VISITORS,
     ) -> None:
         self._park, self._http, self._true = park, http, true
         self._canary = canary
+        self._visitors = visitors
         self._chance = random.Random(f"day/{seed}")  # noqa: S311 - it must replay
         self._seed = seed
         self._queue: list[tuple[datetime, int, Work]] = []
@@ -138,7 +146,7 @@ class Day:
         chance, start = self._chance, self._true.now()
         self._ends = start + timedelta(hours=_HOURS)
         span = timedelta(hours=_HOURS).total_seconds()
-        for _ in range(0, VISITORS, _PARTY):
+        for _ in range(0, self._visitors, _PARTY):
             self.later(timedelta(seconds=chance.uniform(10, span - 1200)), self._buy)
         for number in range(PARTITIONS):
             entrance = self._entrances[number % len(self._entrances)]
@@ -241,7 +249,9 @@ class Day:
             )
 
         answer = await entrance.do(scan)
-        passage = self._auditor.passages[scan_id] = Passage(ticket, 0, direction, waiting=False)
+        passage = self._auditor.passages[scan_id] = Passage(
+            ticket, 0, direction, entrance.name, waiting=False
+        )
         name = f"{entrance.name} {visitor.shows} {ticket.number if ticket else '-'}"
         if answer is None:
             self.tell(f"{name}: the lights go out")
@@ -293,9 +303,11 @@ class Day:
 
         async def pass_through() -> None:
             passage.through, passage.waiting = passage.persons, False
+            passage.crashed = entrance.epoch != epoch
             self.tell(f"{entrance.name}: {passage.persons} go {passage.direction}")
             if sensor and entrance.epoch == epoch:
                 await entrance.do(lambda agent: agent.passed(scan_id, passage.persons))
+                passage.crashed = entrance.epoch != epoch
 
         async def turn_away() -> None:
             passage.waiting = False

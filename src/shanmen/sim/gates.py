@@ -10,14 +10,16 @@ from shanmen.app import create_app
 from shanmen.db.session import Database
 from shanmen.kit import clock, ids
 from shanmen.kit.settings import Settings
-from shanmen.sim.day import Day, Figures
+from shanmen.sim.day import VISITORS, Day, Figures
 from shanmen.sim.park import make_park
 
 START = datetime(2026, 5, 1, 0, 30, tzinfo=UTC)
 """Half past eight in the morning, in the park."""
 
 
-async def run_day(database: Database, *, seed: int, folder: Path, canary: str = "") -> Figures:
+async def run_day(
+    database: Database, *, seed: int, folder: Path, canary: str = "", visitors: int = VISITORS
+) -> Figures:
     """Simulate one day; the same seed gives the same day."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
     # A park of its own: the code must not be taken, and is no part of what happens.
@@ -28,4 +30,5 @@ async def run_day(database: Database, *, seed: int, folder: Path, canary: str = 
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as http:
             day = clock.local(START, "Asia/Shanghai").date()
             park = await make_park(database, code=code, day=day)
-            return await Day(park, http, true, seed=seed, canary=canary).run(folder / "gates")
+            made = Day(park, http, true, seed=seed, canary=canary, visitors=visitors)
+            return await made.run(folder / "gates")
