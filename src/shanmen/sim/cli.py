@@ -15,8 +15,8 @@ from shanmen.db.keys import Keyrings
 from shanmen.db.session import Database
 from shanmen.kit.crypto import MasterKey, MasterKeys
 from shanmen.sim import faults
-from shanmen.sim.day import Figures
 from shanmen.sim.gates import run_day
+from shanmen.sim.people import Figures
 
 _APP_ROLE = "shanmen_sim"
 # A simulated server that loses power is none of this simulation's business.

@@ -10,8 +10,9 @@ from shanmen.app import create_app
 from shanmen.db.session import Database
 from shanmen.kit import clock, ids
 from shanmen.kit.settings import Settings
-from shanmen.sim.day import VISITORS, Day, Figures
+from shanmen.sim.day import VISITORS, Day
 from shanmen.sim.park import make_park
+from shanmen.sim.people import Figures
 
 START = datetime(2026, 5, 1, 0, 30, tzinfo=UTC)
 """Half past eight in the morning, in the park."""
