@@ -160,7 +160,7 @@ def _code(session: Session, side: GateSide, stand: Stand, now: datetime) -> str:
     if stand.show is Show.NUMBER:
         return ticket.short_number
     key_id, key = signing_key(session.keyring)
-    body = TicketBody(
+    body = TicketBody.of_ticket(
         key_id=key_id,
         site_number=side.site_number,
         ticket_id=ticket.id,
@@ -171,7 +171,7 @@ def _code(session: Session, side: GateSide, stand: Stand, now: datetime) -> str:
         valid_from=ticket.valid_from,
         valid_until=ticket.valid_until,
         zones=ticket.zones,
-        rotating=bool(ticket.flags & 1),
+        flags=ticket.flags,
     )
     code = token.issue(body, key)
     if not body.rotating:

@@ -46,6 +46,8 @@ TOKEN_CHARS = len(PREFIX) + _TOKEN_BYTES // 2 * 3 + _TOKEN_BYTES % 2 * 2
 _SHORT_NUMBER = re.compile(r"([0-9]{6}[0-9A-HJKMNP-TV-Z]{10})([0-9]{1,3})")
 _EIGHTEEN = re.compile(r"[0-9]{17}[0-9X]")
 
+_GENERATIONS = 256
+_MOST_ENTRIES = 255
 _LATER_VERSIONS = frozenset("23456789")
 _SECONDS_PER_MINUTE = 60
 _LAST_MINUTE = int(datetime.max.replace(tzinfo=UTC).timestamp()) // _SECONDS_PER_MINUTE
@@ -109,6 +111,42 @@ class TicketBody:
     second_factor: bool = False
     home_entrance: int | None = None
     """Number of the only entrance that admits, 0 to 255; None for any."""
+
+    @classmethod
+    def of_ticket(
+        cls,
+        *,
+        key_id: int,
+        site_number: int,
+        ticket_id: UUID,
+        generation: int,
+        ticket_type_number: int,
+        party_size: int,
+        entries: int,
+        valid_from: datetime,
+        valid_until: datetime,
+        zones: int,
+        flags: int,
+    ) -> "TicketBody":
+        """The body of a ticket as the tables keep it.
+
+        Whoever signs it again, for a page or for what a gate seals, gets the same token: a
+        generation beyond the token's byte goes round, and entries beyond it are the most it says.
+        """
+        return cls(
+            key_id=key_id,
+            site_number=site_number,
+            ticket_id=ticket_id,
+            generation=generation % _GENERATIONS,
+            ticket_type_number=ticket_type_number,
+            party_size=party_size,
+            entries=min(entries, _MOST_ENTRIES),
+            valid_from=valid_from,
+            valid_until=valid_until,
+            zones=zones,
+            rotating=bool(flags & ROTATING),
+            second_factor=bool(flags & SECOND_FACTOR),
+        )
 
     @property
     def flags(self) -> int:

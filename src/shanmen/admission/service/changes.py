@@ -26,7 +26,6 @@ from shanmen.tickets.gate import NAME_FIELD
 from shanmen.tickets.keys import signing_key
 
 DOCUMENT_FIELD = "holder.document"
-MOST_ENTRIES = 255
 GENERATIONS = 256
 _MS = 1000
 
@@ -216,19 +215,18 @@ class _Rows:
     def token(self, ticket: FeedTicket) -> str:
         """The ticket's code as it is shown now (`orders.service.codes`)."""
         return token.issue(
-            token.TicketBody(
+            token.TicketBody.of_ticket(
                 key_id=self.key_id,
                 site_number=self.site_number,
                 ticket_id=ticket.id,
-                generation=ticket.generation % GENERATIONS,
+                generation=ticket.generation,
                 ticket_type_number=self.types.get(ticket.ticket_type_id, 0),
                 party_size=ticket.party_size,
-                entries=min(ticket.entries, MOST_ENTRIES),
+                entries=ticket.entries,
                 valid_from=ticket.valid_from,
                 valid_until=ticket.valid_until,
                 zones=ticket.zones,
-                rotating=bool(ticket.flags & token.ROTATING),
-                second_factor=bool(ticket.flags & token.SECOND_FACTOR),
+                flags=ticket.flags,
             ),
             self.key,
         )

@@ -15,7 +15,6 @@ from shanmen.tickets.keys import signing_key
 
 SHOWN: Final = frozenset({"valid", "used"})
 """States in which a ticket has a code: a used one is still asked for, to see when it was used."""
-MOST_ENTRIES: Final = 255
 MOST_KEY_DAYS: Final = 31
 
 
@@ -76,27 +75,25 @@ def _code(
     timezone: str,
 ) -> TicketCode:
     key_id, key = signing_key(keyring)
-    changes = bool(line.flags & token.ROTATING)
-    body = token.TicketBody(
+    body = token.TicketBody.of_ticket(
         key_id=key_id,
         site_number=site_number,
         ticket_id=line.ticket_id,
-        generation=shown.generation % 256,
+        generation=shown.generation,
         ticket_type_number=type_number,
         party_size=line.party_size,
-        entries=min(line.entries, MOST_ENTRIES),
+        entries=line.entries,
         valid_from=line.valid_from,
         valid_until=line.valid_until,
         zones=line.zones,
-        rotating=changes,
-        second_factor=bool(line.flags & token.SECOND_FACTOR),
+        flags=line.flags,
     )
     return TicketCode(
         line.ticket_id,
         token.issue(body, key),
-        changes,
+        body.rotating,
         body.second_factor,
-        _day_keys(keyring, body, timezone) if changes else (),
+        _day_keys(keyring, body, timezone) if body.rotating else (),
     )
 
 
