@@ -353,3 +353,19 @@ async def test_the_talk_goes_on_by_itself(gates, server):
             break
         await asyncio.sleep(0.01)
     assert len(server.journal) == 1
+
+
+async def test_the_talk_outlives_a_disk_that_is_full_for_a_while(agent, server):
+    server.sell()
+    store = agent._gate.store
+    pages = store.one("PRAGMA page_count")[0]
+    store.one(f"PRAGMA max_page_count = {pages}")
+    for _ in range(40):
+        server.sell(names=("张*",) * 20)
+    await agent.sync()
+    assert "is full" in agent.status().fault
+    assert not agent.status().connected
+    store.one("PRAGMA max_page_count = 1000000")
+    await agent.sync()
+    assert agent.status().connected
+    assert agent.status().tickets == 41

@@ -30,6 +30,7 @@ from shanmen.edge.client import REVOKED, Breaker, Refused, Server
 from shanmen.edge.desk import Desk
 from shanmen.edge.gate import Gate
 from shanmen.edge.power import Power, read_power
+from shanmen.edge.store import StoreBroken
 from shanmen.edge.wire import Unreachable
 from shanmen.kit import clock, ids
 
@@ -92,15 +93,23 @@ class Sync:
 
     async def run(self) -> None:
         """Go round for ever; ends when this gate has been revoked."""
+        due = clock.monotonic()
         while not self._gate.memory.revoked:
-            await self.round()
-            await self._pause()
+            whole = clock.monotonic() >= due
+            await self.round(whole=whole)
+            if whole:
+                due = clock.monotonic() + ROUND_SECONDS
+            await self._pause(due)
 
-    async def round(self) -> None:
-        """Talk once, and remember whether that went well."""
+    async def round(self, *, whole: bool = True) -> None:
+        """Talk once, and remember whether that went well; else only the journal goes up."""
         async with self._once:
             try:
-                await self._talk()
+                await (self._talk() if whole else self.upload())
+                await self._tidy()
+            except StoreBroken as error:
+                # The lanes say so too; the talk goes on, for the disk may be mended.
+                self._failed(str(error))
             except Unreachable as error:
                 self._failed(str(error))
             except Refused as refused:
@@ -109,7 +118,6 @@ class Sync:
                     await self._revoked()
             else:
                 self.connected, self._failures, self.trouble = True, 0, ""
-            await self._tidy()
 
     async def _talk(self) -> None:
         # Whoever enters from here on is perhaps not counted yet in what the server tells of zones.
@@ -124,8 +132,8 @@ class Sync:
         self.trouble = why
         self._breaker.failed()
 
-    async def _pause(self) -> None:
-        pause = ROUND_SECONDS
+    async def _pause(self, due: float) -> None:
+        pause = max(0.0, due - clock.monotonic())
         if self._failures:
             # Gates that lost the server together must not come back all at the same instant.
             spread = ids.generator().uniform(0.5, 1.0)

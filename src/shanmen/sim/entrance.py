@@ -81,10 +81,15 @@ class Entrance:
             return None
         try:
             with clock.using(self.clock):
-                return await work(self.agent)
+                done = await work(self.agent)
         except PowerLost:
             self.lose_power()
             return None
+        if self.disk is not None and self.disk.off:
+            # The talk in the background takes a broken disk calmly.
+            self.lose_power()
+            return None
+        return done
 
     def lose_power(self) -> None:
         """The machine goes off; its disk keeps what was synced."""
