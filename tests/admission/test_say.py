@@ -14,6 +14,9 @@ from tests.admission.conftest import Gates
 def test_every_refusal_has_a_sentence_and_a_next_step(locale, reason) -> None:
     assert has_text(locale, f"admission.reason.{reason}")
     assert has_text(locale, f"admission.tell.{reason}")
+    # In short, for the console's live lanes and the day's figures.
+    assert has_text(locale, f"admission.short.{reason}")
+    assert has_text(locale, f"insight.refusal.{reason}")
 
 
 async def test_what_a_guard_reads_out(gates: Gates) -> None:

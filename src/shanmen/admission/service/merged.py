@@ -153,11 +153,12 @@ class Merge:
 
     def conflicts(self) -> list[Case]:
         """All cases; those of tickets that were used more often than they may be among them."""
+        last = self._last_entries()
         for use in self.uses():
             ticket = self.tickets[use.ticket_id]
             allowed = ticket.party_size * ticket.entries
             entered = ticket.persons_entered + use.persons
-            scan = self._last_of(use.ticket_id)
+            scan = last.get(use.ticket_id)
             if use.persons > 0 and ticket.entries and entered > allowed and scan is not None:
                 self._note(CaseKind.DOUBLE_ENTRY, scan, {"entered": entered, "allowed": allowed})
         return [case for case in self.cases.values() if counted(self.scans[case.scan_id])
@@ -167,15 +168,14 @@ class Merge:
         before = self.before.get(key)
         return counted(self.scans[key]) - (counted(before) if before else 0)
 
-    def _last_of(self, ticket_id: UUID) -> ScanRecord | None:
-        found = [
-            self.scans[key]
-            for key in self.touched
-            if self.scans[key].ticket_id == ticket_id
-            and self._more(key) > 0
-            and self.scans[key].override_by is None
-        ]
-        return found[-1] if found else None
+    def _last_entries(self) -> dict[UUID, ScanRecord]:
+        """By ticket, the last of these scans that let somebody in by the rules."""
+        found = {}
+        for key in self.touched:
+            scan = self.scans[key]
+            if scan.ticket_id and scan.override_by is None and self._more(key) > 0:
+                found[scan.ticket_id] = scan
+        return found
 
     def _changed(self, row: JournalRow, scan: ScanRecord | None) -> ScanRecord | None:
         """The scan after a row; None where the row says nothing of it."""
