@@ -44,6 +44,8 @@ BENCHMARKS = {
     "find": Benchmark("growing", "find", "an order by anything among 10⁶"),
     "admit": Benchmark("admitting", "admit", "admissions of distinct tickets, 64 connections"),
     "admit16": Benchmark("admitting", "admit16", "admissions by 16 gates at once"),
+    "gate": Benchmark("gates", "gate", "a gate's own decisions, cut off, durable, three lanes"),
+    "gate-sync": Benchmark("gates", "gate_sync", "80,000 tickets to a gate, 50,000 rows from it"),
     "pages": Benchmark("browsing", "pages", "the visitor's pages among 100,000 orders"),
 }
 
