@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from litestar import Litestar
 
 from shanmen.admission import protocol
-from shanmen.admission.service import change_lane, devices
+from shanmen.admission.service import change_lane, changes, devices
+from shanmen.admission.service.devices import Device
 from shanmen.db.session import Database
 from shanmen.kit import clock, ids
 from shanmen.tickets import feed, token
@@ -191,28 +192,35 @@ async def test_only_what_changed_comes_after_that(house: Gatehouse):
         assert {lane.id: lane.open for lane in gate.setup.lanes}[gates.east] is False
 
 
-async def test_a_mark_in_the_middle_goes_on(house: Gatehouse, monkeypatch: pytest.MonkeyPatch):
-    gates = house.gates
+async def test_a_mark_in_the_middle_goes_on(house: Gatehouse):
+    gates, unit = house.gates, house.gates.unit()
+
+    async def fetch(device: Device, mark: str) -> tuple[str, set[bytes], list[bool]]:
+        """Two at a time, until there is nothing more."""
+        found: set[bytes] = set()
+        fresh: list[bool] = []
+        more = True
+        while more:
+            read = await unit(changes.read_changes, device=device, since=mark, limit=2)
+            answer = changes.changes(read, "")
+            assert len(answer.tickets) <= 2
+            mark, more = answer.mark, answer.more
+            found |= {row.id for row in answer.tickets}
+            fresh.append(answer.fresh)
+        return mark, found, fresh
+
     with clock.at(gates.at(11)):
         made = [await gates.ticket() for _ in range(5)]
         gate = await house.gate()
-        monkeypatch.setattr(feed, "page", small_pages(2))
-        await gate.sync()
-        assert gate.pages >= 3
-        assert {one.id.bytes for one in made} <= set(gate.tickets)
+        device = await unit(devices.device, device_id=gate.device_id)
+        assert device
+        mark, found, fresh = await fetch(device, "")
+        assert {one.id.bytes for one in made} <= found
+        assert fresh == [True, *[False] * (len(fresh) - 1)]
         await house.tell(*made)
-        gate.tickets.clear()
-        await gate.sync()
-        assert set(gate.tickets) == {one.id.bytes for one in made}
-
-
-def small_pages(size: int):
-    page = feed.page
-
-    def of(*args, **kwargs):
-        return page(*args, **{**kwargs, "limit": size})
-
-    return of
+        mark, found, fresh = await fetch(device, mark)
+        assert found == {one.id.bytes for one in made}
+        assert not any(fresh)
 
 
 async def test_a_transaction_that_lasts_is_not_missed(house: Gatehouse):

@@ -1,0 +1,124 @@
+"""Journals merged piece by piece: however they are cut and repeated, they come to the same."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shanmen.admission.protocol import JournalRow
+from shanmen.admission.records import ScanRecord
+from shanmen.admission.service.devices import Device
+from shanmen.admission.service.merged import Merge, counted
+from shanmen.tickets.gate import GateTicket
+
+NOW = datetime(2026, 5, 1, 4, tzinfo=UTC)
+MS = int(NOW.timestamp() * 1000)
+DEVICE = Device(
+    UUID(int=1), "gate", b"", False, UUID(int=2), UUID(int=3), 1, UUID(int=4), 0, 1,
+    "Asia/Shanghai", [UUID(int=9)],
+)  # fmt: skip
+TICKETS = {
+    UUID(int=100 + n): GateTicket(
+        UUID(int=100 + n), "2605010000000000", n, DEVICE.site_id, UUID(int=5), UUID(int=6),
+        NOW, NOW, 1 + n, 1, 1, 0, 0, "valid", 0, None,
+    )
+    for n in range(3)
+}  # fmt: skip
+
+STEPS = st.sampled_from(
+    ["admitted", "refused", "passed", "given_back", "override", "undone", "corrected", "emergency"]
+)
+ROWS = st.lists(
+    st.tuples(
+        STEPS,
+        st.integers(0, 3),
+        st.integers(0, 2),
+        st.integers(-3, 3),
+        st.sampled_from(["in", "out"]),
+    ),
+    max_size=12,
+)
+
+
+def journal(drawn: Sequence[tuple[str, int, int, int, str]]) -> list[JournalRow]:
+    return [
+        JournalRow(
+            seq=seq,
+            scan_id=UUID(int=1000 + scan),
+            step=step,  # type: ignore[arg-type]
+            at=MS,
+            skew_ms=0,
+            lane_id=UUID(int=9),
+            direction=direction,  # type: ignore[arg-type]
+            ticket_id=UUID(int=100 + ticket).bytes,
+            persons=persons,
+            reason="x",
+        )
+        for seq, (step, scan, ticket, persons, direction) in enumerate(drawn, 1)
+    ]
+
+
+class Server:
+    """Scans and counters as the database keeps them between uploads."""
+
+    def __init__(self) -> None:
+        self.scans: dict[UUID, ScanRecord] = {}
+        self.tickets = dict(TICKETS)
+        self.inside = 0
+
+    def upload(self, rows: Sequence[JournalRow]) -> None:
+        work = Merge(
+            device=DEVICE,
+            now=NOW,
+            scans=dict(self.scans),
+            tickets=self.tickets,
+            blocked=frozenset(),
+            types_by_number={},
+        )
+        for row in rows:
+            work.take(row)
+        work.conflicts()
+        for use in work.uses():
+            ticket = self.tickets[use.ticket_id]
+            entered = ticket.persons_entered + use.persons
+            self.tickets[use.ticket_id] = replace(ticket, persons_entered=entered)
+        self.inside += sum(work.moves().values())
+        for scan in [*work.new, *work.changes]:
+            # What the table's constraint asks.
+            assert (scan.outcome == "admitted") == (scan.persons > 0)
+            self.scans[scan.id] = scan
+
+
+@given(drawn=ROWS, cuts=st.sets(st.integers(1, 11)))
+def test_the_pieces_come_to_the_whole(drawn, cuts):
+    rows = journal(drawn)
+    whole, pieces = Server(), Server()
+    whole.upload(rows)
+    start = 0
+    for end in [*sorted(cut for cut in cuts if cut < len(rows)), len(rows)]:
+        pieces.upload(rows[start:end])
+        start = end
+    assert pieces.scans == whole.scans
+    assert pieces.tickets == whole.tickets
+    assert pieces.inside == whole.inside
+
+
+@given(drawn=ROWS)
+def test_counters_are_what_the_scans_come_to(drawn):
+    server = Server()
+    server.upload(journal(drawn))
+    for ticket in server.tickets.values():
+        entered = sum(
+            counted(scan)
+            for scan in server.scans.values()
+            if scan.ticket_id == ticket.id and scan.direction == "in"
+        )
+        assert ticket.persons_entered == entered
+    inside = sum(
+        counted(scan) * (1 if scan.direction == "in" else -1) for scan in server.scans.values()
+    )
+    assert server.inside == inside
+    assert all(scan.gate_persons >= 0 for scan in server.scans.values())
