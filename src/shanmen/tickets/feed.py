@@ -83,6 +83,8 @@ WHERE tenant_id = %s AND ticket_id = ANY(%s::uuid[]) ORDER BY ticket_id, seq
 """
 
 _FIRST_ID = UUID(int=0)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Mark(Struct, frozen=True, array_like=True):
@@ -101,7 +103,8 @@ class Mark(Struct, frozen=True, array_like=True):
     from_xid: int = 0
     """In the middle of giving changes: those since this id."""
     from_ahead: float = 0
-    after_until: float = 0
+    after_until: int = 0
+    """Microseconds since 1970: exact, or a page would begin beside its place."""
     after: UUID | None = None
     """The last ticket that was given; None where all are."""
 
@@ -184,9 +187,7 @@ def page(tenant_id: int, site_id: UUID, *, mark: Mark | None, seen: Snapshot, li
     if mark is None:
         ahead = (now + AHEAD).timestamp()
         fresh = Mark(seen.timeline, now.timestamp(), seen.xid, ahead, all=True)
-        start = msgspec.structs.replace(
-            fresh, after_until=(now - BEHIND).timestamp(), after=_FIRST_ID
-        )
+        start = msgspec.structs.replace(fresh, after_until=_micros(now - BEHIND), after=_FIRST_ID)
         return Page(_all(tenant_id, site_id, start, limit), start, first=True, limit=limit)
     if mark.all:
         return Page(_all(tenant_id, site_id, mark, limit), mark, first=False, limit=limit)
@@ -209,7 +210,7 @@ def read_page(asked: Page, rows: Sequence[Sequence[Any]]) -> tuple[list[FeedTick
         if more:
             last = tickets[-1]
             mark = msgspec.structs.replace(
-                mark, after_until=last.valid_until.timestamp(), after=last.id
+                mark, after_until=_micros(last.valid_until), after=last.id
             )
     else:
         tickets = [FeedTicket(*row[1:]) for row in rows if row[1] is not None]
@@ -239,7 +240,7 @@ def _all(tenant_id: int, site_id: UUID, mark: Mark, limit: int) -> Statement:
         {
             "tenant": tenant_id,
             "site": site_id,
-            "after_until": _instant(mark.after_until),
+            "after_until": _EPOCH + mark.after_until * _MICROSECOND,
             "after": mark.after,
             "ahead": _instant(mark.ahead),
             "limit": limit,
@@ -261,6 +262,10 @@ def _since(tenant_id: int, site_id: UUID, mark: Mark, limit: int, now: datetime)
             "limit": limit,
         },
     )
+
+
+def _micros(instant: datetime) -> int:
+    return (instant - _EPOCH) // _MICROSECOND
 
 
 def _instant(seconds: float) -> datetime:
