@@ -26,7 +26,7 @@ run: runtime ## Start a server with its own database; the first time it sets its
 setup: dev ## Install everything into .venv, for running and for developing
 
 test: check ## Run all checks and all tests: unit, races, simulation, browser, API
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: dev ## Look at the code without running it: style, types, order of imports
 	@sh scripts/check.sh

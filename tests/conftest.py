@@ -44,8 +44,22 @@ MASTERS = MasterKeys([MasterKey.generate("test")])
 CONF = "fsync = off\nmax_connections = 300\n"
 
 
+LONG = (
+    "test_pages.py",
+    "test_history.py",
+    "test_gates.py",
+    "test_kills.py",
+    "test_cut_off.py",
+    "test_schemathesis.py",
+    "test_machine.py",
+)
+"""Files that take longest, in the order in which they begin."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the long tests out unless ``-m`` asks for them by name."""
+    # A long file that begins last keeps one worker busy while the others have nothing to do.
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
     if "soak" in str(config.getoption("-m")):
         return
     long = [item for item in items if item.get_closest_marker("soak")]

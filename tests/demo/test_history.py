@@ -89,6 +89,8 @@ async def test_the_books_agree_and_a_second_run_adds_nothing(
     with clock.at(NOW):
         first = await fill(demo, orders=ORDERS, days=DAYS, progress=Progress(folder=tmp_path))
     await audit(demo, owner)
+    the_past_is_in_the_past(owner)
+    tomorrows_show_is_sold_out_and_the_next_nearly(owner)
     assert first.orders > ORDERS
     assert read(tmp_path).done
     states = Counter(dict(owner.rows("SELECT status, count(*) FROM orders GROUP BY 1")))
@@ -115,9 +117,7 @@ def first_unfinished_day_scans(owner: Owner) -> int:
     return owner.count(f"scan WHERE day = '{NOW.date()}'")
 
 
-async def test_the_past_is_in_the_past(demo: Database, owner: Owner):
-    with clock.at(NOW):
-        await fill(demo, orders=ORDERS, days=DAYS)
+def the_past_is_in_the_past(owner: Owner) -> None:
     for table, column in (("orders", "created_at"), ("orders", "paid_at"), ("scan", "at"),
                           ("order_event", "at"), ("ledger_transfer", "at")):  # fmt: skip
         [(latest,)] = owner.rows(f"SELECT max({column}) FROM {table}")
@@ -128,9 +128,7 @@ async def test_the_past_is_in_the_past(demo: Database, owner: Owner):
     assert (first, last) == (NOW.date() - timedelta(days=DAYS), NOW.date())
 
 
-async def test_tomorrows_show_is_sold_out_and_the_next_nearly(demo: Database, owner: Owner):
-    with clock.at(NOW):
-        await fill(demo, orders=ORDERS, days=DAYS)
+def tomorrows_show_is_sold_out_and_the_next_nearly(owner: Owner) -> None:
     left = dict(
         owner.rows(
             "SELECT s.day, k.capacity - k.sold FROM slot s "
