@@ -173,16 +173,32 @@ class Sync:
         gate.step(lambda _: gate.journal.rewind(through), blocks=False)
 
     async def fetch(self, counted: tuple[str, int] = ("", 0)) -> None:
-        """Fetch changes until there are no more; `counted` is `Gate.net` before the upload."""
+        """Fetch changes until there are no more; `counted` is `Gate.net` before the upload.
+
+        While one page is written, the server prepares the next.
+        """
         memory = self._gate.memory
-        while True:
-            query = urlencode({"since": memory.mark, "setup": memory.setup_digest})
-            changes = await self._server.call(
-                "GET", f"{PATH_CHANGES}?{query}", b"", Changes, seconds=_PATIENCE_SECONDS
-            )
-            await self._take(changes, counted)
-            if not changes.more:
-                return
+        asked = asyncio.create_task(self._ask_changes(memory.mark, memory.setup_digest))
+        try:
+            while True:
+                changes = await asked
+                if changes.more:
+                    asked = asyncio.create_task(
+                        self._ask_changes(changes.mark, changes.setup_digest)
+                    )
+                await self._take(changes, counted)
+                if not changes.more:
+                    return
+        finally:
+            # What became of a question that nobody waits for any more is of no interest.
+            asked.add_done_callback(lambda task: task.cancelled() or task.exception())
+            asked.cancel()
+
+    async def _ask_changes(self, mark: str, setup_digest: str) -> Changes:
+        query = urlencode({"since": mark, "setup": setup_digest})
+        return await self._server.call(
+            "GET", f"{PATH_CHANGES}?{query}", b"", Changes, seconds=_PATIENCE_SECONDS
+        )
 
     async def _take(self, changes: Changes, counted: tuple[str, int]) -> None:
         await self._desk.run(lambda: self._begin(changes, counted))
