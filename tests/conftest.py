@@ -36,7 +36,7 @@ install_subscribers(SUBSCRIBERS)
 # A line of the log that cannot be written is a failure of its own: every one is written here.
 logging.getLogger("shanmen").setLevel(logging.DEBUG)
 # A busy machine is slow, not wrong: how long something takes is the benchmarks' business.
-hypothesis.settings.register_profile("shanmen", deadline=None)
+hypothesis.settings.register_profile("shanmen", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("shanmen")
 MASTERS = MasterKeys([MasterKey.generate("test")])
 # Losing the last second of a test database in a power cut harms nobody; crash tests start a server
