@@ -23,6 +23,8 @@ from shanmen.edge.drivers.standins import (
 
 _PULSE_MS = 80
 _SENSOR_SECONDS = 0.12
+_WAIT_SECONDS = 0.02
+_MOST_WAITS = 50
 _SLOWEST_WALK = 0.4
 _QUICKEST_WALK = 0.1
 
@@ -82,11 +84,24 @@ class InputLane(VirtualLane):
     board: Board = field(default_factory=Board)
     coil: int = 0
 
+    _turnstile: asyncio.Lock = field(default_factory=asyncio.Lock)
+
     async def _sense(self) -> None:
-        self.board.inputs[self.coil] = True
+        # One after the other, as through a turnstile: two at once would be one signal.
+        async with self._turnstile:
+            self.board.inputs[self.coil] = True
+            await self._looked_at()
+            self.board.inputs[self.coil] = False
+            await self._looked_at()
+
+    async def _looked_at(self) -> None:
+        """Stay a moment, and on a busy machine until the input was read: people are slow, too."""
+        looks = self.board.looks
         await asyncio.sleep(_SENSOR_SECONDS)
-        self.board.inputs[self.coil] = False
-        await asyncio.sleep(_SENSOR_SECONDS)
+        for _ in range(_MOST_WAITS):
+            if self.board.looks > looks + 1:
+                return
+            await asyncio.sleep(_WAIT_SECONDS)
 
 
 @dataclass

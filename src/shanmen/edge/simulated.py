@@ -38,7 +38,7 @@ from shanmen.tickets import rotating, token
 from shanmen.tickets.token import TicketBody
 
 TIMEZONE = "Asia/Shanghai"
-PASSAGE_SECONDS = 2
+PASSAGE_SECONDS = 4
 _SITE, _ENTRANCE, _ZONE = 1, 1, 0
 ADULT, FAMILY = 1, 2
 _TENANT = "1"

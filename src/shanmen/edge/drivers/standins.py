@@ -241,6 +241,8 @@ class Board:
     inputs: list[bool] = field(default_factory=lambda: [False] * 16)
     on_coil: Callable[[int, bool], None] | None = None
     mischief: Mischief = field(default_factory=Mischief)
+    looks: int = 0
+    """How often its inputs were read."""
 
     def put(self, coil: int, *, on: bool) -> None:
         """Switch a relay."""
@@ -260,6 +262,7 @@ class Board:
         bits = {modbus.READ_COILS: self.coils, modbus.READ_INPUTS: self.inputs}.get(function)
         if bits is None:
             return bytes([function | modbus.ERROR_BIT, 1])
+        self.looks += function == modbus.READ_INPUTS
         if not 0 < value <= len(bits) - address:
             return bytes([function | modbus.ERROR_BIT, 2])
         number = sum(bit << at for at, bit in enumerate(bits[address : address + value]))
