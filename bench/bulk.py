@@ -31,7 +31,7 @@ from bench.park import (
 from bench.rig import Connection, Rig
 from shanmen.kit import clock
 from shanmen.kit.crypto import Keyring
-from shanmen.orders.service.prepare import document_index
+from shanmen.tickets.gate import document_index
 
 PEOPLE = 20_000
 DAYS_BACK = 330

@@ -12,7 +12,7 @@ from shanmen.db.pipeline import Statement, columns, run
 from shanmen.db.session import Session, Unit
 from shanmen.kit import clock, ids
 from shanmen.orders.service.conduct import RESTRICT
-from shanmen.orders.service.prepare import document_index
+from shanmen.tickets.gate import document_index
 from tests.support.park import Park, add_slot, id_number
 
 

@@ -19,6 +19,7 @@ from shanmen.kit import clock, documents, ids
 from shanmen.sites.service import places, tenants
 from shanmen.tickets import feed, rotating, token
 from shanmen.tickets import service as tickets
+from shanmen.tickets.gate import document_index
 from shanmen.tickets.keys import signing_key
 from shanmen.tickets.service import Move, NewHolder, NewTicket
 from shanmen.tickets.token import TicketBody
@@ -223,7 +224,7 @@ class Park:
             name_index=keyring.blind_index("张三", purpose="name"),
             document_kind="id_card",
             document=keyring.encrypt(made.document, field="holder.document"),
-            document_index=keyring.blind_index(f"id_card:{made.document}", purpose="document"),
+            document_index=document_index(keyring, "id_card", made.document),
         )
 
 

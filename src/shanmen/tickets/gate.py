@@ -204,6 +204,11 @@ def masked_names(people: Iterable[GateHolder], *, keyring: Keyring) -> list[str]
     return [documents.mask_name(keyring.decrypt(p.name, field=NAME_FIELD)) for p in people]
 
 
+def document_index(keyring: Keyring, kind: str, number: str) -> int:
+    """The blind index of a document by its normalised number: its kind belongs to it."""
+    return keyring.blind_index(f"{kind}:{number}", purpose=DOCUMENT_PURPOSE)
+
+
 def document_indexes(number: str, *, keyring: Keyring) -> tuple[int, ...]:
     """Blind indexes of a document number under every kind of document that it can be.
 
@@ -216,9 +221,7 @@ def document_indexes(number: str, *, keyring: Keyring) -> tuple[int, ...]:
             document = documents.check(kind, number)
         except documents.DocumentInvalid:
             continue
-        found.append(
-            keyring.blind_index(f"{document.kind}:{document.number}", purpose=DOCUMENT_PURPOSE)
-        )
+        found.append(document_index(keyring, document.kind, document.number))
     return tuple(found)
 
 

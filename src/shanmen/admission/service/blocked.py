@@ -11,7 +11,7 @@ from shanmen.audit import service as audit
 from shanmen.db.pipeline import Statement, run
 from shanmen.db.session import Session
 from shanmen.kit import clock, documents, ids
-from shanmen.tickets.gate import DOCUMENT_PURPOSE
+from shanmen.tickets.gate import document_index
 
 REASON_LENGTH = 200
 
@@ -65,9 +65,7 @@ async def block_document(
         id=ids.new_id(),
         kind=document.kind.value,
         document=session.keyring.encrypt(document.number, field=BLOCKED_FIELD),
-        document_index=session.keyring.blind_index(
-            f"{document.kind.value}:{document.number}", purpose=DOCUMENT_PURPOSE
-        ),
+        document_index=document_index(session.keyring, document.kind, document.number),
         reason=reason,
         until=until,
         created_at=clock.now(),

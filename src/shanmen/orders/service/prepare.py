@@ -22,6 +22,7 @@ from shanmen.orders.errors import (
 )
 from shanmen.orders.rules import age_problem, clean_name
 from shanmen.orders.schemas import PlaceOrder, TicketInput, VisitorInput, VisitorView
+from shanmen.tickets.gate import document_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +165,3 @@ def prepare_holder(
             documents.mask_name(name), document.kind.value, documents.mask(document.number)
         ),
     )
-
-
-def document_index(keyring: Keyring, kind: str, number: str) -> int:
-    """The blind index of a document: its kind belongs to it."""
-    return keyring.blind_index(f"{kind}:{number}", purpose="document")
