@@ -1,10 +1,13 @@
 """Paying for an order, and giving up one that is not paid."""
 
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from shanmen.db.session import Unit
+from shanmen.db.session import Session, Unit
 from shanmen.kit.errors import DomainError
 from shanmen.orders.pages.common import ORDER, AnyRequest, Page, frame_of, order_path, providers_of
 from shanmen.orders.pages.order import order_page, read_order, situation
@@ -98,17 +101,11 @@ async def cancel(
     unit: NamedDependency[Unit],
 ) -> Page:
     """Give up an order that is not paid."""
-    frame = await frame_of(request, site, unit)
-    contents = await unit(read_order, number=number, secret=secret, site=site)
-    view = contents.view
-    try:
-        await unit(cancel_order, order_id=view.id, reason="by_buyer")
-    except DomainError as error:
-        contents = await unit(read_order, number=number, secret=secret, site=site)
-        return order_page(request, site, frame, contents, error=error)
-    return redirect(
-        request, order_path(site.slug, view.number, view.secret), flash="orders.cancelled_now"
-    )
+
+    async def give_up(session: Session, order_id: UUID) -> None:
+        await cancel_order(session, order_id=order_id, reason="by_buyer")
+
+    return await _change(request, site, unit, number, secret, give_up, flash="orders.cancelled_now")
 
 
 @post(
@@ -125,19 +122,34 @@ async def extend(
     unit: NamedDependency[Unit],
 ) -> Page:
     """Hold the places for longer, once."""
+    seconds = request.app.state.settings.hold_seconds
+
+    async def hold_on(session: Session, order_id: UUID) -> None:
+        await extend_hold(session, order_id=order_id, hold_seconds=seconds)
+
+    return await _change(request, site, unit, number, secret, hold_on, flash="orders.extended_now")
+
+
+async def _change(
+    request: AnyRequest,
+    site: SiteContext,
+    unit: Unit,
+    number: str,
+    secret: str,
+    change: Callable[[Session, UUID], Awaitable[None]],
+    *,
+    flash: str,
+) -> Page:
+    """Change an order and go back to its page; what refuses it is told there."""
     frame = await frame_of(request, site, unit)
     contents = await unit(read_order, number=number, secret=secret, site=site)
     view = contents.view
     try:
-        await unit(
-            extend_hold, order_id=view.id, hold_seconds=request.app.state.settings.hold_seconds
-        )
+        await unit(change, view.id)
     except DomainError as error:
         contents = await unit(read_order, number=number, secret=secret, site=site)
         return order_page(request, site, frame, contents, error=error)
-    return redirect(
-        request, order_path(site.slug, view.number, view.secret), flash="orders.extended_now"
-    )
+    return redirect(request, order_path(site.slug, view.number, view.secret), flash=flash)
 
 
 routes = [pay, to_provider, cancel, extend]
