@@ -9,9 +9,11 @@ from typing import Any
 import httpx
 import pytest
 from litestar import Litestar
+from sqlalchemy import text
 
 from shanmen.app import create_app
 from shanmen.db.session import Database, Unit
+from shanmen.inventory.queries import slots_by_id
 from shanmen.kit.settings import Settings
 from shanmen.orders.queries import order_by_number
 from shanmen.orders.schemas import OrderView
@@ -212,3 +214,21 @@ async def shop(
         headers={"accept-language": "zh-CN", "accept": "text/html"},
     ) as http:
         yield Shop(app, database, park, till, http)
+
+
+async def left(shop: Shop, slot: int = 0) -> int:
+    states = await shop.unit(slots_by_id, ids=shop.park.slots)
+    return states[shop.park.slots[slot]].left
+
+
+async def set_sold(shop: Shop, slot: int, sold: int) -> None:
+    async def change(session):
+        await session.execute(
+            text("UPDATE stock SET sold = :n WHERE tenant_id = :t AND id = :i"),
+            {"n": sold, "t": session.tenant_id, "i": shop.park.slots[slot]},
+        )
+
+    await shop.unit(change)
+    # A day's page may be half a second old; here nobody waits for that.
+    for name in ("orders_pages", "orders_days"):
+        shop.app.state.pop(name, None)

@@ -5,9 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
-from shanmen.inventory.queries import slots_by_id
 from shanmen.kit import clock, ids
 from shanmen.orders.service.lapse import expire_holds
 from shanmen.orders.service.refund import refund_tickets
@@ -15,26 +13,7 @@ from shanmen.payments.providers.base import PaymentStatus
 from shanmen.payments.service import refunds_of
 from shanmen.tickets import token
 from shanmen.tickets.keys import public_keys
-from tests.orders.conftest import Shop
-
-
-async def left(shop: Shop, slot: int = 0) -> int:
-    states = await shop.unit(slots_by_id, ids=shop.park.slots)
-    return states[shop.park.slots[slot]].left
-
-
-async def set_sold(shop: Shop, slot: int, sold: int) -> None:
-    async def change(session):
-        await session.execute(
-            text("UPDATE stock SET sold = :n WHERE tenant_id = :t AND id = :i"),
-            {"n": sold, "t": session.tenant_id, "i": shop.park.slots[slot]},
-        )
-
-    await shop.unit(change)
-    # A day's page may be half a second old; here nobody waits for that.
-    for name in ("orders_pages", "orders_days"):
-        shop.app.state.pop(name, None)
-
+from tests.orders.conftest import Shop, left, set_sold
 
 # --- Paying --------------------------------------------------------------------------------------
 

@@ -4,30 +4,10 @@ import re
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
 from shanmen.inventory.queries import slots_by_id
-from tests.orders.conftest import Shop
+from tests.orders.conftest import Shop, left, set_sold
 from tests.support.park import id_number
-
-
-async def left(shop: Shop, slot: int = 0) -> int:
-    states = await shop.unit(slots_by_id, ids=shop.park.slots)
-    return states[shop.park.slots[slot]].left
-
-
-async def set_sold(shop: Shop, slot: int, sold: int) -> None:
-    async def change(session):
-        await session.execute(
-            text("UPDATE stock SET sold = :n WHERE tenant_id = :t AND id = :i"),
-            {"n": sold, "t": session.tenant_id, "i": shop.park.slots[slot]},
-        )
-
-    await shop.unit(change)
-    # A day's page may be half a second old; here nobody waits for that.
-    for name in ("orders_pages", "orders_days"):
-        shop.app.state.pop(name, None)
-
 
 # --- Choosing ------------------------------------------------------------------------------------
 
