@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
-from uuid import UUID
 
 import httpx
 import psycopg
+from msgspec import structs
 
 from shanmen.app import open_database
 from shanmen.db.embedded import DATABASE, EmbeddedDatabase
@@ -86,14 +86,11 @@ class Machine:
         finally:
             server.stop()
 
-    def database(self, url: str) -> Database:
-        """The product's own way to the database."""
+    def database(self, owner: psycopg.Connection[Any]) -> Database:
+        """The product's own way to the database that `owner` is connected to."""
+        url = f"postgresql://postgres@/{DATABASE}?host={owner.info.host}"
         masters = MasterKeys.load(self.settings.data_dir / "master.key", create=True)
-        return open_database(self.settings_with(url), masters)
-
-    def settings_with(self, url: str) -> Settings:
-        """The settings as the server's own processes have them."""
-        return Settings(data_dir=self.settings.data_dir, database_url=url, log_level="warning")
+        return open_database(structs.replace(self.settings, database_url=url), masters)
 
     def pids(self, victim: str) -> list[int]:
         """The processes that go by this name now."""
@@ -251,8 +248,7 @@ async def until(
 async def sale(machine: Machine, *, seed: int, capacity: int) -> AsyncIterator[Sale]:
     """A new park on the machine, whose slot is on sale."""
     with machine.owner() as owner:
-        url = f"postgresql://postgres@/{DATABASE}?host={owner.info.host}"
-        database = machine.database(url)
+        database = machine.database(owner)
         code = f"crash{ids.new_id().hex[-10:]}"
         park = await make_park(database, code=code, capacity=capacity)
         key = await database.unit(park.tenant_id)(_key)
@@ -264,8 +260,3 @@ async def sale(machine: Machine, *, seed: int, capacity: int) -> AsyncIterator[S
 async def _key(session: Session) -> str:
     made = await apikeys.create_key(session, name="sale", channel="ota", permissions=PERMISSIONS)
     return made.secret
-
-
-def slot_of(park: Park) -> UUID:
-    """The slot that everybody wants."""
-    return park.slots[0]

@@ -124,7 +124,7 @@ async def holds_come_back(shop: Sale) -> None:
 
 async def books_agree(shop: Sale) -> None:
     with shop.machine.owner() as owner:
-        database = shop.machine.database(f"postgresql://postgres@/shanmen?host={owner.info.host}")
+        database = shop.machine.database(owner)
         unit = database.unit(shop.park.tenant_id)
         try:
             assert await unit(stock_differences) == []

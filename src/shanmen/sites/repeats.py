@@ -8,7 +8,7 @@ two a repetition waits; if the process died there, it is told that the change wa
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from litestar import Request, Response
 from litestar.datastructures import Headers
@@ -201,23 +201,23 @@ class RepeatsMiddleware:
         ):
             await self.app(scope, receive, send)
             return
-        start: Message | None = None
+        start: HTTPResponseStartEvent | None = None
 
         async def record(message: Message) -> None:
             nonlocal start
             repeat = scope.get(_SCOPE_KEY)
-            kept = isinstance(repeat, Repeat) and repeat.begun
-            if message["type"] == "http.response.start" and kept and message["status"] in _OK:
+            if not isinstance(repeat, Repeat) or not repeat.begun:
+                await send(message)
+            elif message["type"] == "http.response.start" and message["status"] in _OK:
                 # Nobody hears of it before it is recorded: a failure can still be told.
                 start = message
-                return
-            if message["type"] == "http.response.body" and start is not None:
-                await cast("Repeat", repeat).record(
-                    cast("HTTPResponseStartEvent", start)["status"], message["body"]
-                )
+            elif message["type"] == "http.response.body" and start is not None:
+                await repeat.record(start["status"], message["body"])
                 begun, start = start, None
                 await send(begun)
-            await send(message)
+                await send(message)
+            else:
+                await send(message)
 
         await self.app(scope, receive, record)
 
