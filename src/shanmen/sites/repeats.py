@@ -3,7 +3,9 @@
 For all routes that change something and do not look after keys themselves. The key is remembered in
 the transaction that makes the change, so the change is made once, also when two calls come at the
 same time or the process dies; the answer's bytes are added right after. In the moment between the
-two a repetition waits; if the process died there, it is told that the change was made.
+two a repetition waits. If the process died there, a route that may run twice (PUT, PATCH, and those
+with ``repeatable`` in their ``opt``, which find what was begun) runs again; of another, the caller
+is told that the change was made.
 """
 
 import asyncio
