@@ -8,7 +8,7 @@ import pytest
 from shanmen.catalog import service as catalog
 from shanmen.catalog.schemas import LocalText, TicketTypeSpec
 from shanmen.inventory import errors
-from shanmen.inventory.queries import day_slots, month_availability
+from shanmen.inventory.queries import day_slots, month_availability, next_day
 from shanmen.inventory.rules import Availability
 from shanmen.inventory.service.slots import edit_day
 from shanmen.kit import clock
@@ -30,11 +30,11 @@ async def test_a_month_of_days(stand: Stand):
         now=clock.now(),
     )
     assert len(days) == 27
-    yesterday, _, tomorrow, day_after, next_day, *rest = days
+    yesterday, _, tomorrow, day_after, third, *rest = days
     assert yesterday.state is Availability.OVER
     assert tomorrow.state is Availability.CLOSED
     assert (day_after.state, day_after.left) == (Availability.NEARLY_FULL, 15)
-    assert (next_day.state, next_day.left, next_day.price_fen) == (Availability.OPEN, 200, 5000)
+    assert (third.state, third.left, third.price_fen) == (Availability.OPEN, 200, 5000)
     assert rest[-1].state is Availability.NOT_YET
     assert rest[-1].price_fen is None
 
@@ -74,6 +74,18 @@ async def test_a_bundle_is_there_where_each_pool_has_room(stand: Stand, park: Pa
     offers = await stand.unit(day_slots, **query)
     assert [o.types[park.types["bundle"]].state for o in offers] == [Availability.SOLD_OUT] * 3
     assert [o.types[park.types["adult"]].left for o in offers] == [100, 100, 100]
+
+
+async def test_the_next_day_is_one_with_a_slot_to_come(stand: Stand):
+    _, last = await stand.day()
+    query: dict[str, Any] = {"pool_id": stand.pool_id, "first": stand.tomorrow}
+    before = last.ends_at - timedelta(minutes=1)
+    assert await stand.unit(next_day, now=before, **query) == stand.tomorrow
+    day_after = stand.tomorrow + timedelta(days=1)
+    assert await stand.unit(next_day, now=last.ends_at, **query) == day_after
+    await stand.unit(edit_day, pool_id=stand.pool_id, day=day_after, status="closed")
+    third = day_after + timedelta(days=1)
+    assert await stand.unit(next_day, now=last.ends_at, **query) == third
 
 
 async def test_a_channel_sees_only_what_it_sells(stand: Stand):

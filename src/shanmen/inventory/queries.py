@@ -187,14 +187,14 @@ async def pool_days(
     return {(row[0], row[1]): PoolDay(*row) for row in result}
 
 
-async def next_day(session: Session, *, pool_id: UUID, first: date) -> date | None:
-    """The first day from `first` on that has open slots, None without any."""
+async def next_day(session: Session, *, pool_id: UUID, first: date, now: datetime) -> date | None:
+    """The first day from `first` on with open slots that are not over, None without any."""
     found: date | None = await session.scalar(
         text(
             "SELECT min(day) FROM slot WHERE tenant_id = :tenant AND pool_id = :pool "
-            "AND day >= :first AND status = 'open'"
+            "AND day >= :first AND status = 'open' AND ends_at > :now"
         ),
-        {"tenant": session.tenant_id, "pool": pool_id, "first": first},
+        {"tenant": session.tenant_id, "pool": pool_id, "first": first, "now": now},
     )
     return found
 

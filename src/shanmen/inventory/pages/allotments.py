@@ -154,13 +154,14 @@ class DividedPool:
 
 
 async def divided_pool(session: Session, *, pool_id: UUID, day: date | None = None) -> DividedPool:
-    """A pool's shares, and its slots of a day: of the next that has any, without one."""
+    """A pool's shares, and its slots of a day: of the next with any to come, without one."""
     pool = await queries.pool(session, pool_id=pool_id)
     rules = (await queries.divisions(session, pool_ids=[pool_id])).get(pool_id, [])
     timezone = await sites.site_timezone(session, pool.site_id)
     if day is None:
         today = clock.today(timezone)
-        day = await queries.next_day(session, pool_id=pool_id, first=today) or today
+        coming = await queries.next_day(session, pool_id=pool_id, first=today, now=clock.now())
+        day = coming or today
     slots = await queries.slots_between(session, pool_ids=[pool_id], first=day, last=day)
     slots = [s for s in slots if s.status == "open" or s.edited or s.taken]
     known = {rule.channel for rule in rules} | {code for s in slots for code in s.shares}
