@@ -9,8 +9,10 @@ from shanmen.admission import service as admission
 from shanmen.catalog import service as catalog
 from shanmen.catalog.schemas import LocalText, PriceSpec, TicketTypeSpec
 from shanmen.db.session import Session
+from shanmen.inventory.division import AllotmentSpec
 from shanmen.inventory.schemas import DrawSpec, PoolSpec, ScheduleSpec, SlotSpec
 from shanmen.inventory.service import pools, schedules
+from shanmen.inventory.service.divide import set_division
 from shanmen.sites.service import places, staff, tenants
 
 Names = Mapping[str, str]
@@ -44,13 +46,13 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """An entrance: the key of its zone, its name, how many lanes lead in and how many out."""
+    """An entrance: the key of its zone, its name, the names of its lanes in and out."""
 
     key: str
     zone: str
     name: Names
-    lanes_in: int
-    lanes_out: int = 0
+    lanes_in: Sequence[Names]
+    lanes_out: Sequence[Names] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class ParkSpec:
     pools: Mapping[str, tuple[Names, Sequence[Hours]]]
     kinds: Sequence[Kind]
     logins: Sequence[Login]
+    shares: Mapping[str, Sequence[AllotmentSpec]] = field(default_factory=dict)
+    """How pools are divided among channels, by the pool's key."""
 
 
 @dataclass(slots=True)
@@ -159,24 +163,15 @@ async def _places(session: Session, spec: ParkSpec) -> None:
         entrance = await places.create_entrance(
             session, site_slug=spec.slug, zone_id=zones[gate.zone].id, name=gate.name
         )
-        for number in range(1, gate.lanes_in + 1):
-            await admission.create_lane(
-                session,
-                entrance_id=entrance.id,
-                name=both(f"{number} 号通道", f"Lane {number}"),
-                direction="in",
-            )
-        for number in range(1, gate.lanes_out + 1):
-            await admission.create_lane(
-                session,
-                entrance_id=entrance.id,
-                name=both(f"出口 {number}", f"Exit {number}"),
-                direction="out",
-            )
+        for direction, names in (("in", gate.lanes_in), ("out", gate.lanes_out)):
+            for name in names:
+                await admission.create_lane(
+                    session, entrance_id=entrance.id, name=name, direction=direction
+                )
 
 
 async def _stock(session: Session, spec: ParkSpec, built: Built, today: date) -> None:
-    """Types before draws, draws before schedules: each slot is made once, with what it needs."""
+    """Types, draws and shares before schedules: each slot is made once, with what it needs."""
     for position, (key, (name, _)) in enumerate(spec.pools.items()):
         pool = await pools.create_pool(
             session,
@@ -194,6 +189,8 @@ async def _stock(session: Session, spec: ParkSpec, built: Built, today: date) ->
             ticket_type_id=info.id,
             draws=[DrawSpec(pool_id=built.pools[key], quantity=n) for key, n in kind.draws],
         )
+    for key, allotments in spec.shares.items():
+        await set_division(session, pool_id=built.pools[key], allotments=allotments)
     for key, (_, timetable) in spec.pools.items():
         await schedules.create_schedules(
             session,

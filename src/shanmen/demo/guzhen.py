@@ -74,7 +74,14 @@ GUZHEN = ParkSpec(
     hours=both("全天开放", "Open day and night"),
     phone="0571-00000001",
     zones={"main": both("古镇", "Old town")},
-    gates=(Gate("archway", "main", both("牌坊入口", "Archway"), lanes_in=2),),
+    gates=(
+        Gate(
+            "archway",
+            "main",
+            both("牌坊入口", "Archway"),
+            lanes_in=(both("游客通道", "Visitors"), both("无障碍通道", "Step-free")),
+        ),
+    ),
     pools={
         "day": (
             both("全天", "All day"),

@@ -8,6 +8,7 @@ from shanmen.catalog.schemas import (
     TicketTypeSpec,
 )
 from shanmen.demo.build import Gate, Hours, Kind, Login, ParkSpec, Price, both
+from shanmen.inventory.division import AllotmentSpec
 
 PASSWORD = "cloud ridge demo"  # noqa: S105 - printed on the terminal, for a park that does not exist
 
@@ -211,6 +212,7 @@ KINDS = (
     ),
 )  # fmt: skip
 
+EXIT = both("出口", "Way out")
 TWO_HOURS = ("07:00", "09:00", "11:00", "13:00", "15:00", "17:00")
 WINTER = ("08:00", "10:00", "12:00", "14:00", "16:00")
 RIDES = ("08:30", "09:30", "10:30", "11:30", "12:30", "13:30", "14:30", "15:30", "16:30")
@@ -273,10 +275,37 @@ YUNLING = ParkSpec(
         "theatre": both("云海剧场", "Cloud theatre"),
     },
     gates=(
-        Gate("south", "main", both("南门", "South gate"), lanes_in=4, lanes_out=1),
-        Gate("east", "main", both("东门", "East gate"), lanes_in=2, lanes_out=1),
-        Gate("station", "cableway", both("索道站", "Cableway station"), lanes_in=2),
-        Gate("theatre", "theatre", both("剧场检票口", "Theatre door"), lanes_in=1),
+        Gate(
+            "south",
+            "main",
+            both("南门", "South gate"),
+            lanes_in=(
+                both("散客左通道", "Visitors, left"),
+                both("散客右通道", "Visitors, right"),
+                both("团队通道", "Groups"),
+                both("无障碍通道", "Step-free"),
+            ),
+            lanes_out=(EXIT,),
+        ),
+        Gate(
+            "east",
+            "main",
+            both("东门", "East gate"),
+            lanes_in=(both("散客通道", "Visitors"), both("无障碍通道", "Step-free")),
+            lanes_out=(EXIT,),
+        ),
+        Gate(
+            "station",
+            "cableway",
+            both("索道站", "Cableway station"),
+            lanes_in=(both("散客通道", "Visitors"), both("优先通道", "Priority")),
+        ),
+        Gate(
+            "theatre",
+            "theatre",
+            both("剧场检票口", "Theatre door"),
+            lanes_in=(both("观众入口", "Audience"),),
+        ),
     ),
     pools={
         "gate": (both("大门", "Gate"), GATE_HOURS),
@@ -285,4 +314,12 @@ YUNLING = ParkSpec(
     },
     kinds=KINDS,
     logins=LOGINS,
+    # Guaranteed for a while, and never so much that visitors of the demo find nothing left.
+    shares={
+        "gate": (
+            AllotmentSpec(channel="window", kind="minimum", percent=10, release_minutes=60),
+            AllotmentSpec(channel="meituan", kind="minimum", percent=8, release_minutes=1440),
+            AllotmentSpec(channel="ctrip", kind="minimum", percent=6, release_minutes=1440),
+        ),
+    },
 )
