@@ -157,7 +157,8 @@ def _time(ticket: TicketFacts, _: ScanFacts, gate: GateState) -> Refusal | None:
         return (Reason.TOMORROW if tomorrow else Reason.OTHER_DAY), params
     if now < ticket.valid_until + gate.policy.grace_after:
         return None
-    last = gate.day(ticket.valid_until)
+    # The window's end is no part of it: what ends at midnight ends with the day before.
+    last = gate.day(ticket.valid_until - timedelta(microseconds=1))
     if last == today:
         # Whoever came in time may come back on the same day where the ticket lets people re-enter.
         if ticket.entries != 1 and ticket.persons_entered > 0:
