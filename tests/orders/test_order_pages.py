@@ -5,7 +5,10 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
+from shanmen.catalog.models import TicketType
+from shanmen.catalog.service import raise_version
 from shanmen.kit import clock, ids
 from shanmen.orders.service.lapse import expire_holds
 from shanmen.orders.service.refund import refund_tickets
@@ -55,6 +58,18 @@ async def test_the_code_on_the_page_is_the_tickets(shop: Shop) -> None:
     assert said.ticket_id == UUID(ticket["ticket_id"])
     assert said.party_size == 1
     assert said.generation == 0
+
+
+async def test_a_pass_says_until_which_day_of_which_year(shop: Shop) -> None:
+    async def lengthen(session):
+        adult = TicketType.id == shop.park.types["adult"]
+        await session.execute(update(TicketType).where(adult).values(valid_days=366, entries=0))
+        await raise_version(session)
+
+    await shop.unit(lengthen)
+    page = await shop.get(await shop.paid("adult"))
+    last = shop.park.day + timedelta(days=365)
+    assert f"{last.year}年{last.month}月{last.day}日" in page
 
 
 async def test_the_same_callback_twice_is_answered_twice(shop: Shop) -> None:

@@ -53,6 +53,26 @@ KINDS = (
         [Price("平日", 20)],
         [("day", 1)],
     ),
+    Kind(
+        "pass",
+        TicketTypeSpec(
+            name=LocalText(zh="古镇年卡", en="Annual pass"),
+            description=LocalText(
+                zh="自首次游览日起 365 天内不限次入园，本人凭证件或动态码使用。",
+                en="Any number of visits in 365 days from the first, for its holder alone.",
+            ),
+            audience="any",
+            entries=0,
+            valid_days=365,
+            rotating=True,
+            max_per_order=4,
+            refund=REFUND,
+            limits=LimitsSpec(per_document_day=1, per_document_year=1, group="pass"),
+            position=40,
+        ),
+        [Price("年卡", 128)],
+        [("day", 1)],
+    ),
 )
 
 GUZHEN = ParkSpec(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
@@ -132,7 +132,7 @@ def cards(contents: OrderContents, site: SiteContext, locale: Locale) -> list[Ti
                     span(clock.local(a, site.timezone), clock.local(b, site.timezone), locale)
                     for a, b in further
                 ),
-                i18n.format_day(ends.date(), locale) if ends.date() != starts.date() else "",
+                _last_day(starts.date(), ends.date(), locale),
                 code,
                 _picture(code, state, now, name=name, number=number, locale=locale),
                 state,
@@ -140,6 +140,14 @@ def cards(contents: OrderContents, site: SiteContext, locale: Locale) -> list[Ti
             )
         )
     return found
+
+
+def _last_day(first: date, last: date, locale: Locale) -> str:
+    """Until when a ticket of several days is good; of another year with the year."""
+    if last == first:
+        return ""
+    write = i18n.format_day if last.year == first.year else i18n.format_date
+    return write(last, locale)
 
 
 def _picture(
