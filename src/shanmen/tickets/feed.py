@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -122,9 +122,8 @@ class Snapshot:
     timeline: int
 
 
-@dataclass(frozen=True, slots=True)
-class FeedTicket:
-    """A ticket as the feed gives it."""
+class FeedTicket(NamedTuple):
+    """A ticket as the feed gives it. A tuple, because a new gate is given a whole day of them."""
 
     id: UUID
     order_number: str
@@ -206,14 +205,14 @@ def read_page(asked: Page, rows: Sequence[Sequence[Any]]) -> tuple[list[FeedTick
     """The tickets of a page, the mark after it, and whether more follow."""
     mark, more = asked.mark, len(rows) == asked.limit
     if mark.all:
-        tickets = [FeedTicket(*row) for row in rows]
+        tickets = [FeedTicket._make(row) for row in rows]
         if more:
             last = tickets[-1]
             mark = msgspec.structs.replace(
                 mark, after_until=_micros(last.valid_until), after=last.id
             )
     else:
-        tickets = [FeedTicket(*row[1:]) for row in rows if row[1] is not None]
+        tickets = [FeedTicket._make(row[1:]) for row in rows if row[1] is not None]
         if more:
             mark = msgspec.structs.replace(mark, after=rows[-1][0])
     if not more:

@@ -53,6 +53,7 @@ from shanmen.admission.protocol.place import (
     ZoneState,
 )
 from shanmen.admission.protocol.proofs import (
+    DocumentKey,
     answer_message,
     device_header,
     document_mark,
@@ -63,6 +64,7 @@ from shanmen.admission.protocol.proofs import (
     request_message,
     seal,
     seal_key,
+    seal_key_of,
     sign,
 )
 
@@ -83,6 +85,7 @@ __all__ = [
     "AskRequest",
     "Changes",
     "Command",
+    "DocumentKey",
     "EnrolRequest",
     "Enrolled",
     "EntranceInfo",
@@ -115,5 +118,6 @@ __all__ = [
     "request_message",
     "seal",
     "seal_key",
+    "seal_key_of",
     "sign",
 ]

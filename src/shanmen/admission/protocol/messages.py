@@ -63,8 +63,11 @@ class Enrolled(Struct, frozen=True, kw_only=True):
     entrance_number: int
 
 
-class TicketRow(Struct, frozen=True, array_like=True):
-    """A ticket as a gate keeps it. No name, document or telephone number is readable in it."""
+class TicketRow(Struct, frozen=True, array_like=True, gc=False):
+    """A ticket as a gate keeps it. No name, document or telephone number is readable in it.
+
+    Thousands are made at a time and none is part of a cycle, so the collector need not look.
+    """
 
     id: bytes
     number: str

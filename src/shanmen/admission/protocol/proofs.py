@@ -1,7 +1,6 @@
 """Signatures of questions and answers, and what is sealed or only marked in a gate's store."""
 
 import hashlib
-import hmac
 import os
 from uuid import UUID
 
@@ -9,10 +8,14 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from shanmen.admission.protocol.messages import Holders
+from shanmen.tickets.token import signature_of
 
 _NONCE_BYTES = 12
+_MARK_BYTES = 16
 
 encode = msgspec.msgpack.Encoder().encode
 _decode_holders = msgspec.msgpack.Decoder(Holders).decode
@@ -46,17 +49,44 @@ def fingerprint(server_key: bytes) -> str:
 
 def seal_key(token: str) -> bytes:
     """Key for a ticket's `sealed`: whoever shows the code (without its changing part) has it."""
-    return hmac.digest(token.encode(), b"SMS1", "sha256")
+    return seal_key_of(signature_of(token))
+
+
+def seal_key_of(signature: bytes) -> bytes:
+    """The same, from the signature in the code: nothing else of the code is a secret."""
+    return hashlib.sha256(b"SMS1" + signature).digest()
+
+
+class DocumentKey:
+    """The key of documents' marks, made ready for many documents."""
+
+    __slots__ = ("_mac",)
+
+    def __init__(self, key: bytes) -> None:
+        self._mac = HMAC(key, SHA256())
+
+    def mark(self, number: str) -> bytes:
+        """Mark of a normalised document number (`kit.documents.normalise`), 16 bytes."""
+        return self._of(b"SMD1", number)[:_MARK_BYTES]
+
+    def seal_key(self, number: str) -> bytes:
+        """Key for what is sealed beside a document's mark."""
+        return self._of(b"SMD2", number)
+
+    def _of(self, label: bytes, number: str) -> bytes:
+        mac = self._mac.copy()
+        mac.update(label + number.encode())
+        return mac.finalize()
 
 
 def document_mark(key: bytes, number: str) -> bytes:
-    """Mark of a normalised document number (`kit.documents.normalise`), 16 bytes."""
-    return hmac.digest(key, b"SMD1" + number.encode(), "sha256")[:16]
+    """`DocumentKey.mark` of one document."""
+    return DocumentKey(key).mark(number)
 
 
 def document_seal_key(key: bytes, number: str) -> bytes:
-    """Key for what is sealed beside a document's mark."""
-    return hmac.digest(key, b"SMD2" + number.encode(), "sha256")
+    """`DocumentKey.seal_key` of one document."""
+    return DocumentKey(key).seal_key(number)
 
 
 def seal(key: bytes, holders: Holders) -> bytes:

@@ -6,13 +6,20 @@ sealing thousands of tickets is arithmetic, and runs beside the event loop.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from shanmen.admission import protocol
-from shanmen.admission.protocol import Changes, Holders, Setup, TicketRow
+from shanmen.admission.protocol import (
+    Changes,
+    DocumentKey,
+    Holders,
+    Instant,
+    Setup,
+    TicketRow,
+)
 from shanmen.admission.service import setup as place
 from shanmen.admission.service.devices import Device, document_key
 from shanmen.admission.service.setup import SetupFacts
@@ -26,7 +33,6 @@ from shanmen.tickets.gate import NAME_FIELD
 from shanmen.tickets.keys import signing_key
 
 DOCUMENT_FIELD = "holder.document"
-GENERATIONS = 256
 _MS = 1000
 
 USED = """
@@ -157,6 +163,19 @@ def digest_of(setup: Setup) -> str:
     return hashlib.sha256(protocol.encode(setup)).hexdigest()[:32]
 
 
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """What tickets have in common that were sold for the same time, in the same way."""
+
+    type_number: int
+    generation: int
+    valid_from: Instant
+    valid_until: Instant
+    static_code: str
+    signed: Callable[[UUID], bytes]
+    """The signature in the code of one of them, as it is shown now (`orders.service.codes`)."""
+
+
 class _Rows:
     """Makes the rows of tickets; a loop over thousands, so what is common is kept."""
 
@@ -164,38 +183,37 @@ class _Rows:
         self.read = read
         self.keyring = read.keyring
         self.key_id, self.key = signing_key(read.keyring)
-        self.document_key = document_key(read.keyring)
-        self.policy = read.facts.policy
-        self.site_number = read.facts.device.site_number
+        self.document_key = DocumentKey(document_key(read.keyring))
         self.types = {kind.id: kind.number for kind in read.facts.catalog.types.values()}
         self.entrances = {p.entrance_id: p.entrance_number for p in read.facts.places}
+        self.known: dict[tuple[object, ...], _Alike] = {}
 
     def row(self, ticket: FeedTicket) -> TicketRow:
         """One ticket, sealed."""
+        alike = self.alike(ticket)
         used = self.read.used.get(ticket.id, _UNUSED)
-        people = self.read.holders.get(ticket.id, ())
         names = []
         sealed_documents = []
-        for name, document in people:
+        for name, document in self.read.holders.get(ticket.id, ()):
             masked = documents.mask_name(self.keyring.decrypt(name, field=NAME_FIELD))
             number = self.keyring.decrypt(document, field=DOCUMENT_FIELD)
             names.append(masked)
+            key = self.document_key.seal_key(number)
             sealed_documents.append(
-                (
-                    protocol.document_mark(self.document_key, number),
-                    protocol.seal(
-                        protocol.document_seal_key(self.document_key, number), Holders([masked])
-                    ),
-                )
+                (self.document_key.mark(number), protocol.seal(key, Holders([masked])))
             )
+        sealed = b""
+        if names:
+            key = protocol.seal_key_of(alike.signed(ticket.id))
+            sealed = protocol.seal(key, Holders(names))
         return TicketRow(
             ticket.id.bytes,
             f"{ticket.order_number}-{ticket.seq}",
-            self.types.get(ticket.ticket_type_id, 0),
-            ticket.generation % GENERATIONS,
+            alike.type_number,
+            alike.generation,
             ticket.status,
-            _ms(ticket.valid_from),
-            _ms(ticket.valid_until),
+            alike.valid_from,
+            alike.valid_until,
             ticket.party_size,
             ticket.entries,
             ticket.zones,
@@ -204,36 +222,59 @@ class _Rows:
             used.inside,
             None if used.last_at is None else _ms(used.last_at),
             None if used.entrance_id is None else self.entrances.get(used.entrance_id),
-            protocol.seal(protocol.seal_key(self.token(ticket)), Holders(names)) if names else b"",
+            sealed,
             sealed_documents,
             used.entered_here,
             used.inside_here,
             used.inside_zone,
-            self.policy.static_rule(ticket.ticket_type_id, ticket.channel),
+            alike.static_code,
         )
 
-    def token(self, ticket: FeedTicket) -> str:
-        """The ticket's code as it is shown now (`orders.service.codes`)."""
-        return token.issue(
-            token.TicketBody.of_ticket(
-                key_id=self.key_id,
-                site_number=self.site_number,
-                ticket_id=ticket.id,
-                generation=ticket.generation,
-                ticket_type_number=self.types.get(ticket.ticket_type_id, 0),
-                party_size=ticket.party_size,
-                entries=ticket.entries,
-                valid_from=ticket.valid_from,
-                valid_until=ticket.valid_until,
-                zones=ticket.zones,
-                flags=ticket.flags,
-            ),
-            self.key,
+    def alike(self, ticket: FeedTicket) -> _Alike:
+        """What a ticket has in common with others; most of a day's tickets are of few kinds."""
+        about = (
+            ticket.ticket_type_id,
+            ticket.channel,
+            ticket.valid_from,
+            ticket.valid_until,
+            ticket.party_size,
+            ticket.entries,
+            ticket.zones,
+            ticket.flags,
+            ticket.generation,
+        )
+        found = self.known.get(about)
+        if found is None:
+            found = self.known[about] = self._alike(ticket)
+        return found
+
+    def _alike(self, ticket: FeedTicket) -> _Alike:
+        body = token.TicketBody.of_ticket(
+            key_id=self.key_id,
+            site_number=self.read.facts.device.site_number,
+            ticket_id=ticket.id,
+            generation=ticket.generation,
+            ticket_type_number=self.types.get(ticket.ticket_type_id, 0),
+            party_size=ticket.party_size,
+            entries=ticket.entries,
+            valid_from=ticket.valid_from,
+            valid_until=ticket.valid_until,
+            zones=ticket.zones,
+            flags=ticket.flags,
+        )
+        policy = self.read.facts.policy
+        return _Alike(
+            type_number=body.ticket_type_number,
+            generation=body.generation,
+            valid_from=_ms(ticket.valid_from),
+            valid_until=_ms(ticket.valid_until),
+            static_code=policy.static_rule(ticket.ticket_type_id, ticket.channel),
+            signed=token.signer(body, self.key),
         )
 
 
 _UNUSED = Used()
 
 
-def _ms(instant: datetime) -> int:
+def _ms(instant: datetime) -> Instant:
     return round(instant.timestamp() * _MS)
