@@ -11,6 +11,7 @@ import logging
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -81,10 +82,23 @@ class Cluster:
 
     def clone(self, name: str, template: str) -> str:
         """Make a database as a copy of another; returns its URL."""
+        self.drop(name)
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
+
+    def drop(self, name: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    @contextmanager
+    def copy(self, template: str) -> Iterator[str]:
+        """The URL of a copy of a database, there until the context is left."""
+        # A name of its own each time: what a process remembers of a database goes by its address.
+        name = f"{template[:50]}_{ids.new_id().hex[-8:]}"
+        yield self.clone(name, template)
+        self.drop(name)
 
 
 @pytest.fixture(scope="session")
@@ -125,13 +139,10 @@ def db_url(cluster: Cluster, template: str, worker_id: str) -> str:
 
 
 @pytest.fixture
-def own_url(cluster: Cluster, template: str, worker_id: str) -> Iterator[str]:
+def own_url(cluster: Cluster, template: str) -> Iterator[str]:
     """The owner's URL of a database that this test has to itself."""
-    # A name of its own each time: what a process remembers of a database goes by its address.
-    name = f"{template}_{worker_id}_{ids.new_id().hex[-8:]}"
-    yield cluster.clone(name, template)
-    with psycopg.connect(cluster.admin_url, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    with cluster.copy(template) as url:
+        yield url
 
 
 def open_database(url: str, *, pool_size: int = 8) -> Database:

@@ -1,6 +1,8 @@
 """The history: made by the services, so their own books must agree with it, also after a stop."""
 
 from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,10 @@ from shanmen.demo.history import fill
 from shanmen.demo.progress import Progress, read
 from shanmen.kit import clock
 from shanmen.ledger.service import differences
+from tests.conftest import Cluster, open_database
 from tests.demo.conftest import NOW
 
-ORDERS, DAYS = 300, 3
+ORDERS, DAYS = 120, 3
 
 TAKEN = """
 SELECT k.id, k.held, k.sold,
@@ -78,21 +81,42 @@ async def audit(database: Database, owner: Owner) -> None:
     assert owner.rows(entered) == []
 
 
-@pytest.fixture
-def owner(own_url: str) -> Owner:
-    return Owner(own_url)
+@dataclass(frozen=True)
+class Filled:
+    """A history that is done: the name of its database, to be copied, and how it was told of."""
+
+    name: str
+    folder: Path
+    orders: int
 
 
-async def test_the_books_agree_and_a_second_run_adds_nothing(
-    demo: Database, owner: Owner, tmp_path: Path
-):
+@pytest.fixture(scope="module")
+async def filled(cluster: Cluster, parks: str, tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """The history as it is at `NOW`."""
+    name, folder = f"{parks}_filled", tmp_path_factory.mktemp("progress")
+    database = open_database(cluster.clone(name, parks))
     with clock.at(NOW):
-        first = await fill(demo, orders=ORDERS, days=DAYS, progress=Progress(folder=tmp_path))
-    await audit(demo, owner)
+        done = await fill(database, orders=ORDERS, days=DAYS, progress=Progress(folder=folder))
+    await database.close()
+    return Filled(name, folder, done.orders)
+
+
+@pytest.fixture
+async def history(cluster: Cluster, filled: Filled) -> AsyncIterator[Database]:
+    """The finished history, in a database that this test has to itself."""
+    with cluster.copy(filled.name) as url:
+        database = open_database(url)
+        yield database
+        await database.close()
+
+
+async def test_the_books_agree_and_a_second_run_adds_nothing(filled: Filled, history: Database):
+    owner = Owner(history.url)
+    await audit(history, owner)
     the_past_is_in_the_past(owner)
     tomorrows_show_is_sold_out_and_the_next_nearly(owner)
-    assert first.orders > ORDERS
-    assert read(tmp_path).done
+    assert filled.orders > ORDERS
+    assert read(filled.folder).done
     states = Counter(dict(owner.rows("SELECT status, count(*) FROM orders GROUP BY 1")))
     assert states["used"] > 0.6 * ORDERS
     assert min(states[state] for state in ("expired", "refunded", "issued", "cancelled")) > 0
@@ -104,7 +128,7 @@ async def test_the_books_agree_and_a_second_run_adds_nothing(
         "SELECT count(*), sum(sold), (SELECT count(*) FROM scan) FROM stock, orders"
     )
     with clock.at(NOW):
-        second = await fill(demo, orders=ORDERS, days=DAYS)
+        second = await fill(history, orders=ORDERS, days=DAYS)
     assert (second.orders, second.scans) == (0, first_unfinished_day_scans(owner))
     assert (
         owner.rows("SELECT count(*), sum(sold), (SELECT count(*) FROM scan) FROM stock, orders")
@@ -147,8 +171,9 @@ class Stop(Exception):
 
 
 async def test_a_run_that_was_stopped_goes_on_without_duplicates(
-    demo: Database, owner: Owner, monkeypatch: pytest.MonkeyPatch
+    demo: Database, monkeypatch: pytest.MonkeyPatch
 ):
+    owner = Owner(demo.url)
     real = sales.sell
     calls = 0
 
@@ -176,12 +201,11 @@ async def test_a_run_that_was_stopped_goes_on_without_duplicates(
     assert owner.rows(twice) == []
 
 
-async def test_days_that_passed_since_are_added(demo: Database, owner: Owner):
-    with clock.at(NOW):
-        await fill(demo, orders=ORDERS, days=DAYS)
+async def test_days_that_passed_since_are_added(history: Database):
+    owner = Owner(history.url)
     with clock.at(NOW + timedelta(days=2)):
-        await fill(demo, orders=ORDERS, days=DAYS)
-    await audit(demo, owner)
+        await fill(history, orders=ORDERS, days=DAYS)
+    await audit(history, owner)
     busy = dict(owner.rows("SELECT visit_day, count(*) FROM orders WHERE tenant_id = 1 GROUP BY 1"))
     today = NOW.date()
     assert min(busy) == today - timedelta(days=DAYS)
