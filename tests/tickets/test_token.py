@@ -109,6 +109,23 @@ def test_every_changed_bit_is_refused(body: TicketBody, bit: int) -> None:
         token.verify("SM1" + base45.encode(bytes(data)), KEYS)
 
 
+@given(bodies(), st.none() | st.integers(0, 105 * 8 - 1))
+def test_who_can_sign_reads_what_everybody_reads(body: TicketBody, changed: int | None) -> None:
+    data = bytearray(base45.decode(token.issue(body, PRIVATE[body.key_id])[3:]))
+    if changed is not None:
+        data[changed // 8] ^= 1 << changed % 8
+    text = "SM1" + base45.encode(bytes(data))
+
+    said: list[TicketBody | type[DomainError]] = []
+    for read in (lambda: token.verify(text, KEYS), lambda: token.verify_own(text, PRIVATE)):
+        try:
+            said.append(read())
+        except DomainError as error:
+            said.append(type(error))
+    assert said[0] == said[1]
+    assert (said[0] == body) == (changed is None)
+
+
 @settings(max_examples=300)
 @given(st.binary(min_size=41, max_size=41))
 def test_any_signed_bytes_are_read_the_one_way_or_refused(data: bytes) -> None:

@@ -7,7 +7,7 @@ wrong case and digits full-width. Both are put right before anything is read.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shanmen.admission.rules import Code
 from shanmen.admission.schemas import ScanRequest
@@ -35,7 +35,7 @@ class Presented:
 
 
 def recognise(
-    scan: ScanRequest, *, keyring: Keyring, keys: Mapping[int, Ed25519PublicKey]
+    scan: ScanRequest, *, keyring: Keyring, keys: Mapping[int, Ed25519PrivateKey]
 ) -> Presented:
     """Read one scan; nothing is looked up."""
     text = scan.code.strip()
@@ -57,11 +57,11 @@ def recognise(
 
 
 def _read_code(
-    text: str, keys: Mapping[int, Ed25519PublicKey], shown: tuple[int, ...], *, shows: bool
+    text: str, keys: Mapping[int, Ed25519PrivateKey], shown: tuple[int, ...], *, shows: bool
 ) -> Presented:
     try:
         _, tail = token.split(text)
-        body = token.verify(text, keys)
+        body = token.verify_own(text, keys)
     except (token.TokenBadSignature, token.TokenUnknownKey):
         return Presented(Code.FORGED, documents=shown, shows_document=shows)
     except (token.TokenMalformed, token.TokenVersion):

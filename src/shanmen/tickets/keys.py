@@ -26,9 +26,16 @@ def signing_key(keyring: Keyring) -> tuple[int, Ed25519PrivateKey]:
 
 
 @lru_cache(maxsize=4096)
+def own_keys(keyring: Keyring) -> Mapping[int, Ed25519PrivateKey]:
+    """The private keys of all tickets that are accepted, by number."""
+    return MappingProxyType({key_id: _private(keyring, key_id) for key_id in KEY_IDS})
+
+
+@lru_cache(maxsize=4096)
 def public_keys(keyring: Keyring) -> Mapping[int, Ed25519PublicKey]:
     """The keys that a gate of the keyring's tenant accepts, by number."""
-    return MappingProxyType({key_id: _private(keyring, key_id).public_key() for key_id in KEY_IDS})
+    keys = own_keys(keyring)
+    return MappingProxyType({key_id: key.public_key() for key_id, key in keys.items()})
 
 
 def _private(keyring: Keyring, key_id: int) -> Ed25519PrivateKey:

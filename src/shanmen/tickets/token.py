@@ -6,6 +6,7 @@ of QR codes, so that the code stays small. A code that changes (``tickets.rotati
 nine more characters. ``docs/ticket-format.md`` has every byte, with examples.
 """
 
+import hmac
 import math
 import re
 import struct
@@ -24,6 +25,7 @@ from shanmen.kit.errors import DomainError
 MAGIC = "SM"
 VERSION = 1
 PREFIX = f"{MAGIC}{VERSION}"
+_PREFIX_BYTES = PREFIX.encode()
 TAIL_CHARS = 9
 """Length of the part that changes."""
 
@@ -166,7 +168,7 @@ def issue(body: TicketBody, key: Ed25519PrivateKey) -> str:
     ValueError for a figure that does not fit its field.
     """
     packed = _packed(body)
-    return PREFIX + base45.encode(packed + key.sign(PREFIX.encode() + packed))
+    return PREFIX + base45.encode(packed + key.sign(_PREFIX_BYTES + packed))
 
 
 def signer(body: TicketBody, key: Ed25519PrivateKey) -> Callable[[UUID], bytes]:
@@ -176,7 +178,7 @@ def signer(body: TicketBody, key: Ed25519PrivateKey) -> Callable[[UUID], bytes]:
     the tickets of a day and wants no text. Raises ValueError as ``issue`` does.
     """
     packed = _packed(body)
-    before, after = PREFIX.encode() + packed[:_ID_AT], packed[_ID_AT + len(body.ticket_id.bytes) :]
+    before, after = _PREFIX_BYTES + packed[:_ID_AT], packed[_ID_AT + len(body.ticket_id.bytes) :]
     return lambda ticket_id: key.sign(before + ticket_id.bytes + after)
 
 
@@ -215,21 +217,43 @@ def verify(text: str, keys: Mapping[int, Ed25519PublicKey]) -> TicketBody:
     looked at: see ``split``. Raises TokenMalformed, TokenVersion, TokenUnknownKey or
     TokenBadSignature. Whether the ticket is valid here and now is not decided here.
     """
-    token, _ = split(text)
-    try:
-        data = base45.decode(token[len(PREFIX) :])
-    except ValueError as error:
-        raise TokenMalformed from error
-    packed, signature = data[: _LAYOUT.size], data[_LAYOUT.size :]
+    packed, signature = _parts(text)
     body = _unpack(packed)
     key = keys.get(body.key_id)
     if key is None:
         raise TokenUnknownKey
     try:
-        key.verify(signature, PREFIX.encode() + packed)
+        key.verify(signature, _PREFIX_BYTES + packed)
     except InvalidSignature as error:
         raise TokenBadSignature from error
     return body
+
+
+def verify_own(text: str, keys: Mapping[int, Ed25519PrivateKey]) -> TicketBody:
+    """Return what ``verify`` would, for whoever has the private keys; raises the same.
+
+    Ed25519 gives the same body always the same signature (RFC 8032), so a token is genuine exactly
+    if signing its body again gives what it carries; and signing is three times as quick as
+    verifying.
+    """
+    packed, signature = _parts(text)
+    body = _unpack(packed)
+    key = keys.get(body.key_id)
+    if key is None:
+        raise TokenUnknownKey
+    if not hmac.compare_digest(key.sign(_PREFIX_BYTES + packed), signature):
+        raise TokenBadSignature
+    return body
+
+
+def _parts(text: str) -> tuple[bytes, bytes]:
+    """The body and the signature of a scanned text."""
+    token, _ = split(text)
+    try:
+        data = base45.decode(token[len(PREFIX) :])
+    except ValueError as error:
+        raise TokenMalformed from error
+    return data[: _LAYOUT.size], data[_LAYOUT.size :]
 
 
 def split(text: str) -> tuple[str, str | None]:

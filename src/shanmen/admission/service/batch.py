@@ -34,7 +34,7 @@ from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
 from shanmen.sites.places import places, places_statement
 from shanmen.tickets import feed, gate
-from shanmen.tickets.keys import public_keys
+from shanmen.tickets.keys import own_keys
 
 Outcome = DecisionView | DomainError
 
@@ -55,7 +55,7 @@ async def admit(session: Session, *, scans: Sequence[ScanRequest]) -> list[Outco
     neighbours alone. The caller commits before it answers anybody.
     """
     now = clock.now()
-    keys = public_keys(session.keyring)
+    keys = own_keys(session.keyring)
     read = {scan.scan_id: recognise(scan, keyring=session.keyring, keys=keys) for scan in scans}
     found = await _find(session, read.values(), now)
     book, known = await _lock_and_read(session, scans, read, found, now)
