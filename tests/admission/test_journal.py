@@ -12,7 +12,7 @@ from msgspec import structs
 from sqlalchemy import text
 
 from shanmen.admission import service
-from shanmen.admission.service import devices
+from shanmen.admission.service import devices, journal
 from shanmen.db.session import Database, Session
 from shanmen.kit import clock, ids
 from tests.admission.conftest import CHIEF, Gates, Made
@@ -67,6 +67,21 @@ async def test_a_row_counts_once_however_often_it_comes(house: Gatehouse):
         await gate.sync()
         assert gate.tickets[made.id.bytes].entered_here == 1
         assert gate.tickets[made.id.bytes].persons_entered == 1
+
+
+async def test_the_journal_of_a_long_day_comes_to_the_same_as_its_rows(house: Gatehouse):
+    gates, many = house.gates, journal.AT_ONCE + 20
+    with clock.at(gates.at(11)):
+        made, gate = await gates.ticket(entries=0), await house.gate()
+        rows = [gate.row(gates.east, "admitted", made.id, generation=0) for _ in range(many)]
+        rows += [gate.row(gates.east, "given_back", made.id, scan_id=rows[0].scan_id, persons=1)]
+        rows += [gate.row(gates.east, "refused", made.id, reason="too_soon")]
+        for _ in range(2):
+            assert (await gate.upload(*rows)).through == many + 2
+        assert await counted(house, made) == many - 1
+        assert await house.rows("SELECT count(*) FROM gate_journal") == [(many + 2,)]
+        assert (await scan(house, rows[-1].scan_id)).reason == "too_soon"
+        assert await house.cases() == []
 
 
 async def test_a_gap_is_not_taken(house: Gatehouse):

@@ -80,8 +80,9 @@ class Server:
         )
         for row in rows:
             work.take(row)
-        work.conflicts()
-        for use in work.uses():
+        uses = work.uses()
+        work.conflicts(uses)
+        for use in uses:
             ticket = self.tickets[use.ticket_id]
             entered = ticket.persons_entered + use.persons
             self.tickets[use.ticket_id] = replace(ticket, persons_entered=entered)

@@ -26,12 +26,16 @@ KINDS: list[tuple[str, SearchStrategy[Any]]] = [
 ]
 
 
+def _the_same(values: SearchStrategy[Any]) -> SearchStrategy[list[Any]]:
+    return st.builds(lambda one, many: [one] * many, values, st.integers(1, 5))
+
+
 @pytest.mark.parametrize(("kind", "values"), KINDS, ids=[kind for kind, _ in KINDS])
 def test_values_come_back_as_they_were(db_url: str, kind: str, values: SearchStrategy[Any]) -> None:
     with psycopg.connect(db_url, autocommit=True) as connection:
         # How long PostgreSQL takes is not what is looked at.
         @settings(deadline=None)
-        @given(st.lists(st.none() | values))
+        @given(st.lists(st.none() | values) | _the_same(st.none() | values))
         def check(given_values: list[Any]) -> None:
             row = connection.execute(f"SELECT %s::{kind}[]", (array(given_values),)).fetchone()
             assert row is not None

@@ -65,7 +65,12 @@ def array(values: Iterable[Any]) -> str:
     if write is None:
         msg = f"An array of {kind.__name__} cannot be written."
         raise TypeError(msg)
-    return "{" + ",".join("NULL" if v is None else write(v) for v in values) + "}"
+    if values and values[0] is values[-1] and values.count(values[0]) == len(values):
+        # Most columns of a batch say the same in each row: the site, the state, nothing at all.
+        texts = ["NULL" if values[0] is None else write(values[0])] * len(values)
+    else:
+        texts = ["NULL" if v is None else write(v) for v in values]
+    return "{" + ",".join(texts) + "}"
 
 
 def _quoted(text: str) -> str:

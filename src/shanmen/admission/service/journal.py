@@ -4,9 +4,11 @@ One upload is one transaction: rows, scans, the tickets' counters, what other ga
 the cases for a person are written together, or not at all.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -23,11 +25,18 @@ from shanmen.admission.service.merged import Case, Merge
 from shanmen.admission.service.setup import blocked_marks, blocked_statement
 from shanmen.audit import service as audit
 from shanmen.catalog.queries import catalog_at, version_statement
+from shanmen.catalog.rules import Catalog
 from shanmen.db.pipeline import Statement, array, columns, run
 from shanmen.db.session import Session
 from shanmen.kit import clock, ids
+from shanmen.kit.crypto import Keyring
 from shanmen.tickets import feed, gate
+from shanmen.tickets.gate import Use
 
+Rows = Sequence[Sequence[Any]]
+
+AT_ONCE = 100
+"""So many rows, a few milliseconds, are worked out where the requests are served."""
 EVENT_TICKETS = 500
 """One job follows so many tickets."""
 
@@ -84,6 +93,29 @@ WHERE tenant_id = %s AND scan_id = ANY(%s::uuid[]) AND closed_at IS NULL
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the database says of everything that an upload speaks of; the rows are locked."""
+
+    device: Device
+    now: datetime
+    keyring: Keyring
+    tickets: Rows
+    scans: Rows
+    blocked: Rows
+    catalog: Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What an upload comes to."""
+
+    work: Merge
+    uses: Sequence[Use]
+    statements: Sequence[Statement]
+    """To be run in this order; the last returns the cases that it opened."""
+
+
 async def merge(session: Session, *, device: Device, rows: Sequence[JournalRow]) -> JournalReceipt:
     """Take rows of a gate's journal; those that are here already change nothing.
 
@@ -99,16 +131,19 @@ async def merge(session: Session, *, device: Device, rows: Sequence[JournalRow])
             raise JournalGap(field="rows", wanted=place)
     if not fresh:
         return JournalReceipt(through=through)
-    work = await _read(session, device, fresh, now)
-    for row in fresh:
-        work.take(row)
-    opened = await _write(session, work, fresh)
+    read = await _read(session, device, fresh, now)
+    if len(fresh) <= AT_ONCE:
+        plan = _plan(tenant, read, fresh)
+    else:
+        # A gate that was cut off for a day sends thousands: everybody else's requests would wait.
+        plan = await asyncio.to_thread(_plan, tenant, read, fresh)
+    opened = await _write(session, plan)
     return JournalReceipt(through=fresh[-1].seq, conflicts=opened)
 
 
 async def _read(
     session: Session, device: Device, rows: Sequence[JournalRow], now: datetime
-) -> Merge:
+) -> _Read:
     tenant = session.tenant_id
     ticket_ids = {one for row in rows if (one := merged.id_of(row.ticket_id)) is not None}
     scan_ids = {row.scan_id for row in rows}
@@ -134,19 +169,30 @@ async def _read(
             version_statement(tenant),
         ],
     )
-    catalog = await catalog_at(session, version[0][0] if version else 0)
-    return Merge(
+    return _Read(
         device=device,
         now=now,
-        scans=records.records(scans),
-        tickets=gate.tickets(locked),
-        blocked=blocked_marks(session.keyring, blocked),
-        types_by_number={kind.number: kind.id for kind in catalog.of_site(device.site_id)},
+        keyring=session.keyring,
+        tickets=locked,
+        scans=scans,
+        blocked=blocked,
+        catalog=await catalog_at(session, version[0][0] if version else 0),
     )
 
 
-async def _write(session: Session, work: Merge, rows: Sequence[JournalRow]) -> int:
-    tenant, device, now = session.tenant_id, work.device, work.now
+def _plan(tenant: int, read: _Read, rows: Sequence[JournalRow]) -> _Plan:
+    """Take the rows one after the other; no database, so that any thread may do it."""
+    device, now = read.device, read.now
+    work = Merge(
+        device=device,
+        now=now,
+        scans=records.records(read.scans),
+        tickets=gate.tickets(read.tickets),
+        blocked=blocked_marks(read.keyring, read.blocked),
+        types_by_number={kind.number: kind.id for kind in read.catalog.of_site(device.site_id)},
+    )
+    for row in rows:
+        work.take(row)
     statements = [
         _journal(tenant, work, rows),
         Statement(THROUGH, (rows[-1].seq, now, tenant, device.id)),
@@ -167,22 +213,26 @@ async def _write(session: Session, work: Merge, rows: Sequence[JournalRow]) -> i
     if work.gone:
         settled = (now, device.name, merged.GIVEN_BACK, tenant, array(work.gone))
         statements.append(Statement(SETTLED, settled))
-    statements.append(_cases(tenant, work, work.conflicts()))
+    statements.append(_cases(tenant, work, work.conflicts(uses)))
+    return _Plan(work, uses, statements)
+
+
+async def _write(session: Session, plan: _Plan) -> int:
     try:
-        *_, opened = await run(session, statements)
+        *_, opened = await run(session, plan.statements)
     except psycopg.errors.UniqueViolation as error:
         # The server decided one of these scans meanwhile: run again and find it.
         raise psycopg.errors.SerializationFailure("a scan was decided meanwhile") from error
-    used = sorted(use.ticket_id for use in uses)
+    used = sorted(use.ticket_id for use in plan.uses)
     for start in range(0, len(used), EVENT_TICKETS):
         await tickets_used(session, ticket_ids=used[start : start + EVENT_TICKETS])
-    for on, staff in work.switches:
+    for on, staff in plan.work.switches:
         await audit.record(
             session,
             action="admission.emergency_began" if on else "admission.emergency_ended",
             entity="gate_device",
-            entity_id=device.id,
-            after={"entrance_id": device.entrance_id, "staff": staff},
+            entity_id=plan.work.device.id,
+            after={"entrance_id": plan.work.device.entrance_id, "staff": staff},
         )
     return len(opened)
 
@@ -215,12 +265,14 @@ def _journal(tenant_id: int, work: Merge, rows: Iterable[JournalRow]) -> Stateme
 
 
 def _scan_columns(scans: Sequence[ScanRecord], names: Sequence[str]) -> list[str]:
-    rows: list[list[Any]] = [[getattr(scan, name) for name in names] for scan in scans]
-    if "details" in names:
-        place = names.index("details")
-        for row in rows:
-            row[place] = msgspec.json.encode(row[place]).decode()
-    return columns(rows, len(names))
+    return [array(_values(scans, name)) for name in names]
+
+
+def _values(scans: Sequence[ScanRecord], name: str) -> Iterable[Any]:
+    values = map(attrgetter(name), scans)
+    if name == "details":
+        return (msgspec.json.encode(value).decode() for value in values)
+    return values
 
 
 def _cases(tenant_id: int, work: Merge, cases: Sequence[Case]) -> Statement:

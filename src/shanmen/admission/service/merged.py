@@ -6,12 +6,13 @@ says whether the gate was told otherwise.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from uuid import UUID
 
-from shanmen.admission.protocol import JournalRow
+from shanmen.admission.protocol import ROWS_AT_ONCE, JournalRow
 from shanmen.admission.records import ScanRecord
 from shanmen.admission.rules import CaseKind
 from shanmen.admission.service.devices import Device
@@ -53,6 +54,8 @@ def gate_time(row: JournalRow, *, now: datetime) -> datetime:
     return _instant(row.at, now)
 
 
+# A row's times and its ticket are asked for several times: as it is read, taken and written.
+@lru_cache(maxsize=2 * ROWS_AT_ONCE)
 def _instant(ms: int, now: datetime) -> datetime:
     try:
         return max(datetime.fromtimestamp(ms / _MS, UTC), _EARLIEST)
@@ -70,6 +73,7 @@ def clean(text: str, *, limit: int = 200) -> str:
     return text.replace("\0", "")[:limit]
 
 
+@lru_cache(maxsize=ROWS_AT_ONCE)
 def id_of(raw: bytes | None) -> UUID | None:
     """A ticket's id as a gate sends it; None where it is none."""
     return UUID(bytes=raw) if raw is not None and len(raw) == ID_BYTES else None
@@ -134,8 +138,9 @@ class Merge:
             scan, more = self.scans[key], self._more(key)
             ticket_id = scan.ticket_id
             if more and scan.direction == "in" and ticket_id and ticket_id in self.tickets:
-                known = total.get(ticket_id, Use(ticket_id, 0, scan.at))
-                total[ticket_id] = Use(ticket_id, known.persons + more, min(known.at, scan.at))
+                known = total.get(ticket_id)
+                at = min(known.at, scan.at) if known else scan.at
+                total[ticket_id] = Use(ticket_id, more + (known.persons if known else 0), at)
         return [use for use in total.values() if use.persons]
 
     def moves(self) -> dict[date, int]:
@@ -151,10 +156,10 @@ class Merge:
         found = {self.scans[key].ticket_id for key in self.touched}
         return {ticket_id for ticket_id in found if ticket_id is not None}
 
-    def conflicts(self) -> list[Case]:
-        """All cases; those of tickets that were used more often than they may be among them."""
+    def conflicts(self, uses: Iterable[Use]) -> list[Case]:
+        """All cases; those of tickets that `uses` makes used too often are among them."""
         last = self._last_entries()
-        for use in self.uses():
+        for use in uses:
             ticket = self.tickets[use.ticket_id]
             allowed = ticket.party_size * ticket.entries
             entered = ticket.persons_entered + use.persons
