@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import msgspec
-from sqlalchemy import select, text
+from sqlalchemy import Engine, select, text
 
 from shanmen.catalog.errors import TicketTypeNotFound
 from shanmen.catalog.models import (
@@ -27,10 +28,11 @@ from shanmen.catalog.rules import (
 )
 from shanmen.catalog.rules import PriceRule as Price
 from shanmen.db.pipeline import Statement
-from shanmen.db.session import Session
+from shanmen.db.session import Session, Unit
 from shanmen.kit.days import DayKind
 
-_snapshots: dict[tuple[str, int], Catalog] = {}
+# One process may serve several databases (tests do), so each has its own.
+_snapshots: WeakKeyDictionary[Engine, dict[int, Catalog]] = WeakKeyDictionary()
 VERSION = text("SELECT version FROM catalog_version WHERE tenant_id = :tenant")
 _CHANGED_HERE = "catalog_changed"
 
@@ -55,15 +57,22 @@ async def catalog_at(session: Session, version: int) -> Catalog:
         # What this transaction changed is nobody else's catalog before it commits: after a rollback
         # another change would get the same version.
         return await _load(session, version)
-    # One process may serve several databases (tests do), so the address is part of the key.
-    key = (str(session.get_bind().engine.url), session.tenant_id)
-    known = _snapshots.get(key)
+    snapshots = _snapshots.setdefault(session.get_bind().engine, {})
+    known = snapshots.get(session.tenant_id)
     while known is None or known.version != version:
         known = await _load(session, version)
         # The tables are read by several statements; a change between them would mix two versions.
         version = await session.scalar(VERSION, {"tenant": session.tenant_id}) or 0
-    _snapshots[key] = known
+    snapshots[session.tenant_id] = known
     return known
+
+
+async def catalog_of(unit: Unit, version: int) -> Catalog:
+    """The catalog of a version that was just read outside of a session; or a later one."""
+    known = _snapshots.get(unit.database.engine.sync_engine, {}).get(unit.tenant_id or 0)
+    if known is not None and known.version == version:
+        return known
+    return await unit(current_catalog)
 
 
 def forget_snapshot(session: Session) -> None:

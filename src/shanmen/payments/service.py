@@ -219,13 +219,17 @@ async def open_attempts(
 OF_ORDER = """
 SELECT id, order_id, order_number, provider, amount_fen, status, pay_url, provider_ref, created_at,
        expires_at, paid_at
-FROM payment WHERE tenant_id = %s AND order_id = %s ORDER BY created_at DESC
+FROM payment WHERE tenant_id = %(tenant)s AND order_id = {order} ORDER BY created_at DESC
+"""
+"""All attempts of an order, the newest first; rows make `PaymentView`.
+
+Whoever uses it names the tenant and says which order.
 """
 
 
 def order_statement(tenant_id: int, order_id: UUID) -> Statement:
     """Reads all attempts of an order, the newest first; rows make `PaymentView`."""
-    return Statement(OF_ORDER, (tenant_id, order_id))
+    return Statement(OF_ORDER.format(order="%(order)s"), {"tenant": tenant_id, "order": order_id})
 
 
 async def payments_of(session: Session, *, order_id: UUID) -> list[PaymentView]:

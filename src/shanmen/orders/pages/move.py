@@ -255,7 +255,7 @@ async def move_form(
     unit: NamedDependency[Unit],
 ) -> Page:
     """Choose another time."""
-    contents = await unit(read_order, number=number, secret=secret, site=site)
+    contents = await read_order(unit, number=number, secret=secret, site=site)
     form = Form.blank(nest(request.query_params.multi_items()))
     return await move_page(request, site, unit, contents, form)
 
@@ -269,7 +269,7 @@ async def move(
     unit: NamedDependency[Unit],
 ) -> Page:
     """Move the tickets, all or none."""
-    contents = await unit(read_order, number=number, secret=secret, site=site)
+    contents = await read_order(unit, number=number, secret=secret, site=site)
     form = await Form.read(request)
     chosen = ticket_ids(form)
     try:
@@ -287,7 +287,7 @@ async def move(
         )
     except DomainError as error:
         error.field = "slot"
-        contents = await unit(read_order, number=number, secret=secret, site=site)
+        contents = await read_order(unit, number=number, secret=secret, site=site)
         return await move_page(request, site, unit, contents, form, error=error)
     return redirect(
         request,

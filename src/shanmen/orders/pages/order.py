@@ -13,9 +13,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from markupsafe import Markup
 
-from shanmen.db.session import Session, Unit
+from shanmen.db.pipeline import Statement
+from shanmen.db.reading import keyring_of
+from shanmen.db.session import Unit
 from shanmen.inventory.queries import slots_by_id
-from shanmen.kit import clock
+from shanmen.kit import clock, ids
 from shanmen.kit.errors import DomainError
 from shanmen.orders.errors import OrderNotFound
 from shanmen.orders.pages.browse import span
@@ -70,20 +72,32 @@ class OrderContents:
         return self.file.view
 
 
+# The page's address has the order's number, so its attempts are asked for in the same round trip.
+_ATTEMPTS: Final = payments.OF_ORDER.format(
+    order="(SELECT id FROM orders WHERE tenant_id = %(tenant)s AND number = %(number)s)"
+)
+
+
 async def read_order(
-    session: Session, *, number: str, secret: str, site: SiteContext
+    unit: Unit, *, number: str, secret: str, site: SiteContext, attempts: bool = True
 ) -> OrderContents:
-    """An order of this site for whoever has its address; raises OrderNotFound."""
-    file = await file_for_page(session, number=number, secret=secret)
+    """An order of this site for whoever has its address; raises OrderNotFound.
+
+    The attempts to pay matter only where somebody has begun to.
+    """
+    params = {"tenant": site.tenant_id, "number": ids.normalise(number)}
+    more = [Statement(_ATTEMPTS, params)] if attempts else []
+    file, found = await file_for_page(unit, number=number, secret=secret, more=more)
     if file.view.site_id != site.site_id:
         raise OrderNotFound
     further = {slot for line in file.lines for slot in line.slot_ids[1:]}
-    slots = await slots_by_id(session, ids=further) if further else {}
-    paid = await payments.payments_of(session, order_id=file.view.id)
-    codes = ticket_codes(session.keyring, file, site_number=site.number, timezone=site.timezone)
+    slots = await unit(slots_by_id, ids=further) if further else {}
+    codes = ticket_codes(
+        await keyring_of(unit), file, site_number=site.number, timezone=site.timezone
+    )
     return OrderContents(
         file,
-        tuple(paid),
+        tuple(PaymentView(*row) for rows in found for row in rows),
         codes,
         {slot.id: (slot.starts_at, slot.ends_at) for slot in slots.values()},
     )
@@ -310,7 +324,7 @@ async def _ask(
         async with asyncio.timeout(ASK_WITHIN):
             await ask_quietly(unit, providers_of(request), attempt)
     view = contents.view
-    return await unit(read_order, number=view.number, secret=view.secret, site=site)
+    return await read_order(unit, number=view.number, secret=view.secret, site=site)
 
 
 @get(ORDER, opt=dict(PUBLIC), include_in_schema=False)
@@ -323,8 +337,10 @@ async def show(
 ) -> Page:
     """The order."""
     frame = await frame_of(request, site, unit)
-    contents = await unit(read_order, number=number, secret=secret, site=site)
     returned = _returned(request)
+    contents = await read_order(
+        unit, number=number, secret=secret, site=site, attempts=returned > 0
+    )
     # The first look after coming back leaves the callback its time; without JavaScript the page
     # comes again by itself, and then asks.
     if returned > 1:
@@ -345,7 +361,7 @@ async def state(
     unit: NamedDependency[Unit],
 ) -> Response[dict[str, Any]]:
     """Where the order stands, for a page that waits; ``?waited=`` seconds make it ask."""
-    contents = await unit(read_order, number=number, secret=secret, site=site)
+    contents = await read_order(unit, number=number, secret=secret, site=site)
     waited = request.query_params.get("waited", "0")
     if waited.isascii() and waited.isdecimal() and int(waited) >= ASK_AFTER.seconds:
         contents = await _ask(request, site, unit, contents)

@@ -37,7 +37,7 @@ async def pay(
 ) -> Page:
     """Start to pay: to the page that leads to the provider, or to the ticket when it is free."""
     frame = await frame_of(request, site, unit)
-    contents = await unit(read_order, number=number, secret=secret, site=site)
+    contents = await read_order(unit, number=number, secret=secret, site=site)
     view = contents.view
     address = order_path(site.slug, view.number, view.secret)
     providers = providers_of(request)
@@ -56,7 +56,7 @@ async def pay(
     except (ProviderUnavailable, ProviderRefused) as error:
         return order_page(request, site, frame, contents, error=error)
     except DomainError as error:
-        contents = await unit(read_order, number=number, secret=secret, site=site)
+        contents = await read_order(unit, number=number, secret=secret, site=site)
         return order_page(request, site, frame, contents, error=error)
     return redirect(request, address if attempt is None else f"{address}/pay")
 
@@ -71,7 +71,7 @@ async def to_provider(
 ) -> Page:
     """Lead to the provider: a form may not be sent on to another site, a page may."""
     frame = await frame_of(request, site, unit)
-    contents = await unit(read_order, number=number, secret=secret, site=site)
+    contents = await read_order(unit, number=number, secret=secret, site=site)
     address = order_path(site.slug, contents.view.number, contents.view.secret)
     attempt = next((p for p in contents.payments if p.status == "started" and p.pay_url), None)
     if attempt is None or situation(contents, returned=0).state != State.HELD:
@@ -142,12 +142,12 @@ async def _change(
 ) -> Page:
     """Change an order and go back to its page; what refuses it is told there."""
     frame = await frame_of(request, site, unit)
-    contents = await unit(read_order, number=number, secret=secret, site=site)
+    contents = await read_order(unit, number=number, secret=secret, site=site)
     view = contents.view
     try:
         await unit(change, view.id)
     except DomainError as error:
-        contents = await unit(read_order, number=number, secret=secret, site=site)
+        contents = await read_order(unit, number=number, secret=secret, site=site)
         return order_page(request, site, frame, contents, error=error)
     return redirect(request, order_path(site.slug, view.number, view.secret), flash=flash)
 

@@ -74,7 +74,7 @@ async def refund_form(
 ) -> Page:
     """Choose tickets to give back, and see what that pays."""
     frame = await frame_of(request, site, unit)
-    contents = await unit(read_order, number=number, secret=secret, site=site)
+    contents = await read_order(unit, number=number, secret=secret, site=site)
     chosen = ticket_ids(Form.blank(nest(request.query_params.multi_items())))
     return refund_page(request, site, frame, contents, chosen)
 
@@ -89,7 +89,7 @@ async def refund(
 ) -> Page:
     """Give tickets back for what was shown."""
     frame = await frame_of(request, site, unit)
-    contents = await unit(read_order, number=number, secret=secret, site=site)
+    contents = await read_order(unit, number=number, secret=secret, site=site)
     form = await Form.read(request)
     chosen = ticket_ids(form)
     quoted = str(form.get("quoted_fen") or "")
@@ -104,7 +104,7 @@ async def refund(
             reason="by_buyer",
         )
     except DomainError as error:
-        contents = await unit(read_order, number=number, secret=secret, site=site)
+        contents = await read_order(unit, number=number, secret=secret, site=site)
         return refund_page(request, site, frame, contents, chosen, error=error)
     return redirect(
         request,

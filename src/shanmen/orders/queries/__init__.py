@@ -9,7 +9,6 @@ from shanmen.orders.queries.order import (
     find_own,
     order_by_id,
     order_by_number,
-    order_for_page,
     order_secret,
 )
 from shanmen.orders.queries.restrictions import (
@@ -33,7 +32,6 @@ __all__ = [
     "find_own",
     "order_by_id",
     "order_by_number",
-    "order_for_page",
     "order_secret",
     "restrictions",
     "search_orders",

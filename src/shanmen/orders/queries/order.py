@@ -1,56 +1,54 @@
 """One order with its tickets, visitors and transitions."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import text
 
-from shanmen.catalog.queries import catalog_at
+from shanmen.catalog.queries import catalog_at, catalog_of
 from shanmen.catalog.rules import Catalog
 from shanmen.db.pipeline import Statement, run
-from shanmen.db.session import Session
+from shanmen.db.reading import Rows, keyring_of, read
+from shanmen.db.session import Session, Unit
 from shanmen.kit import documents, ids, phones
 from shanmen.kit.crypto import Keyring
 from shanmen.orders.errors import OrderNotFound
-from shanmen.orders.rules import Line, State, lines_from
+from shanmen.orders.rules import Line, State
 from shanmen.orders.schemas import OrderEventView, OrderLineView, OrderView, VisitorView
 
-BY_NUMBER = "number = %(wanted)s"
-BY_ID = "id = %(wanted)s"
-ORDER = """
-SELECT id, number, site_id, channel, status, phone, locale, visit_day, amount_fen, refunded_fen,
-       persons, lines, placed_by, generation, created_at, hold_expires_at,
-       hold_extended, paid_at
-FROM orders WHERE tenant_id = %(tenant)s AND {condition}
+BY_NUMBER = "o.number = %(wanted)s"
+BY_ID = "o.id = %(wanted)s"
+# One statement, because each costs as much again as its rows. Holders exist before their tickets,
+# and are found by the ids that the order's lines name. They are made an array first: a join would
+# be planned for a hundred lines, and read all holders.
+FILE = """
+SELECT o.id, o.number, o.site_id, o.channel, o.status, o.phone, o.locale, o.visit_day,
+    o.amount_fen, o.refunded_fen, o.persons, o.placed_by, o.generation, o.created_at,
+    o.hold_expires_at, o.hold_extended, o.paid_at, o.lines::text,
+    (SELECT json_agg(json_build_array(
+            h.ticket_id, encode(h.name, 'hex'), h.document_kind, encode(h.document, 'hex')
+        ) ORDER BY h.ticket_id, h.seq)::text
+     FROM holder AS h
+     WHERE h.tenant_id = %(tenant)s AND h.ticket_id = ANY (ARRAY(
+        SELECT (line->>'ticket_id')::uuid FROM jsonb_array_elements(o.lines) AS line))),
+    (SELECT json_agg(json_build_array(t.id, t.status, t.persons_entered, t.generation))::text
+     FROM ticket AS t WHERE t.tenant_id = %(tenant)s AND t.order_id = o.id),
+    (SELECT json_agg(json_build_array(
+            e.at, e.from_status, e.to_status, e.actor_label, e.actor_kind, e.reason
+        ) ORDER BY e.at, e.id)::text
+     FROM order_event AS e WHERE e.tenant_id = %(tenant)s AND e.order_id = o.id),
+    (SELECT v.version FROM catalog_version AS v WHERE v.tenant_id = %(tenant)s)
+FROM orders AS o WHERE o.tenant_id = %(tenant)s AND {condition}
 """
-# Holders exist before their tickets, and are found by the ids that the order's lines name. They are
-# made an array first: a join would be planned for a hundred lines, and read all holders.
-HOLDERS = """
-SELECT ticket_id, name, document_kind, document FROM holder
-WHERE tenant_id = %(tenant)s AND ticket_id = ANY (ARRAY(
-    SELECT (line->>'ticket_id')::uuid FROM orders, jsonb_array_elements(lines) AS line
-    WHERE tenant_id = %(tenant)s AND {condition}))
-ORDER BY ticket_id, seq
-"""
-TICKETS = """
-SELECT id, status, persons_entered, generation FROM ticket
-WHERE tenant_id = %(tenant)s
-  AND order_id = (SELECT id FROM orders WHERE tenant_id = %(tenant)s AND {condition})
-"""
-EVENTS = """
-SELECT at, from_status, to_status, actor_label, actor_kind, reason FROM order_event
-WHERE tenant_id = %(tenant)s
-  AND order_id = (SELECT id FROM orders WHERE tenant_id = %(tenant)s AND {condition})
-ORDER BY at, id
-"""
-VERSION = "SELECT version FROM catalog_version WHERE tenant_id = %(tenant)s"
 
 
 class OrderRow(NamedTuple):
-    """An order's row as it is stored."""
+    """An order's row as it is stored, with the rows that belong to it in JSON."""
 
     id: UUID
     number: str
@@ -63,13 +61,26 @@ class OrderRow(NamedTuple):
     amount_fen: int
     refunded_fen: int
     persons: int
-    lines: list[dict[str, Any]]
     placed_by: str
     generation: int
     created_at: datetime
     hold_expires_at: datetime
     hold_extended: bool
     paid_at: datetime | None
+    lines: str
+    holders: str | None
+    tickets: str | None
+    events: str | None
+    catalog_version: int | None
+
+
+class HolderRow(NamedTuple):
+    """Who is named on a ticket, encrypted and in hexadecimal."""
+
+    ticket_id: UUID
+    name: str
+    document_kind: str
+    document: str
 
 
 class TicketRow(NamedTuple):
@@ -79,6 +90,24 @@ class TicketRow(NamedTuple):
     status: str
     persons_entered: int
     generation: int
+
+
+class EventRow(NamedTuple):
+    """A transition, and by whom."""
+
+    at: datetime
+    from_status: str
+    to_status: str
+    actor_label: str
+    actor_kind: str
+    reason: str
+
+
+NOTHING: Final = "[]"
+_LINES: Final = msgspec.json.Decoder(list[Line])
+_HOLDERS: Final = msgspec.json.Decoder(list[HolderRow])
+_TICKETS: Final = msgspec.json.Decoder(list[TicketRow])
+_EVENTS: Final = msgspec.json.Decoder(list[EventRow])
 
 
 ORDER_SECRET = "order-page"  # noqa: S105 - a label
@@ -117,25 +146,30 @@ async def order_by_id(session: Session, *, order_id: UUID) -> OrderView:
 
 async def file_by_number(session: Session, *, number: str) -> OrderFile:
     """As `order_by_number`, with the lines."""
-    return await _file(session, BY_NUMBER, ids.normalise(number))
+    return await _read(session, BY_NUMBER, ids.normalise(number))
 
 
 async def file_by_id(session: Session, *, order_id: UUID) -> OrderFile:
     """As `order_by_id`, with the lines."""
-    return await _file(session, BY_ID, order_id)
+    return await _read(session, BY_ID, order_id)
 
 
-async def file_for_page(session: Session, *, number: str, secret: str) -> OrderFile:
-    """As `order_for_page`, with the lines."""
-    found = await file_by_number(session, number=number)
-    if not check_order_secret(session.keyring, found.view.id, secret):
+async def file_for_page(
+    unit: Unit, *, number: str, secret: str, more: Iterable[Statement] = ()
+) -> tuple[OrderFile, list[Rows]]:
+    """An order for whoever has its page's address, and what `more` queries find, in one round trip.
+
+    Raises:
+        OrderNotFound: no such order, or another secret.
+    """
+    statement = _statement(unit.tenant_id or 0, BY_NUMBER, ids.normalise(number))
+    rows, *found = await read(unit, [statement, *more])
+    order = _order(rows)
+    keyring = await keyring_of(unit)
+    if not check_order_secret(keyring, order.id, secret):
         raise OrderNotFound
-    return found
-
-
-async def order_for_page(session: Session, *, number: str, secret: str) -> OrderView:
-    """An order for whoever has its page's address; raises OrderNotFound for a wrong secret."""
-    return (await file_for_page(session, number=number, secret=secret)).view
+    catalog = await catalog_of(unit, order.catalog_version or 0)
+    return _file(order, keyring, catalog), found
 
 
 async def find_own(session: Session, *, number: str, phone: str) -> OrderView:
@@ -157,26 +191,34 @@ async def find_own(session: Session, *, number: str, phone: str) -> OrderView:
     return await order_by_id(session, order_id=row.id)
 
 
-async def _file(session: Session, condition: str, wanted: str | UUID) -> OrderFile:
-    """All of an order in one round trip."""
-    params = {"tenant": session.tenant_id, "wanted": wanted}
-    orders, holders, tickets, events, versions = await run(
-        session,
-        [
-            Statement(sql.format(condition=condition), params)
-            for sql in (ORDER, HOLDERS, TICKETS, EVENTS, VERSION)
-        ],
-    )
-    if not orders:
+async def _read(session: Session, condition: str, wanted: str | UUID) -> OrderFile:
+    [rows] = await run(session, [_statement(session.tenant_id, condition, wanted)])
+    order = _order(rows)
+    catalog = await catalog_at(session, order.catalog_version or 0)
+    return _file(order, session.keyring, catalog)
+
+
+def _statement(tenant_id: int, condition: str, wanted: str | UUID) -> Statement:
+    params = {"tenant": tenant_id, "wanted": wanted}
+    return Statement(FILE.format(condition=condition), params)
+
+
+def _order(rows: Rows) -> OrderRow:
+    if not rows:
         raise OrderNotFound
-    row = OrderRow(*orders[0])
-    lines = lines_from(row.lines)
-    catalog = await catalog_at(session, versions[0][0] if versions else 0)
+    return OrderRow(*rows[0])
+
+
+def _file(row: OrderRow, keyring: Keyring, catalog: Catalog) -> OrderFile:
+    lines = _LINES.decode(row.lines)
     visitors: dict[UUID, list[VisitorView]] = defaultdict(list)
-    for ticket_id, name, kind, document in holders:
-        visitors[ticket_id].append(masked_visitor(session.keyring, name, kind, document))
-    issued = {ticket.id: ticket for ticket in (TicketRow(*t) for t in tickets)}
-    keyring = session.keyring
+    for holder in _HOLDERS.decode(row.holders or NOTHING):
+        name, document = bytes.fromhex(holder.name), bytes.fromhex(holder.document)
+        visitors[holder.ticket_id].append(
+            masked_visitor(keyring, name, holder.document_kind, document)
+        )
+    issued = {ticket.id: ticket for ticket in _TICKETS.decode(row.tickets or NOTHING)}
+    events = _EVENTS.decode(row.events or NOTHING)
     view = OrderView(
         id=row.id,
         number=row.number,

@@ -1,0 +1,98 @@
+"""Reads that change nothing, in one round trip: what a page is made of.
+
+A unit of work begins, names its tenant, asks, and commits, and waits for the server each time. Who
+only reads need not wait in between: here all of it is sent together, which takes a third of the
+processor's time.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
+
+from shanmen.db.pipeline import Statement, run
+from shanmen.db.session import Session, Unit
+from shanmen.db.tenancy import TENANT_SETTING
+from shanmen.kit.crypto import Keyring
+
+log = logging.getLogger(__name__)
+
+Rows = list[tuple[Any, ...]]
+
+# What follows in the transaction cannot write, whatever it is.
+_SET: Final = (
+    f"SELECT set_config('{TENANT_SETTING}', %s, true), "
+    "set_config('transaction_read_only', 'on', true)"
+)
+
+
+async def read(unit: Unit, statements: Iterable[Statement]) -> list[Rows]:
+    """Run queries in one transaction of the unit's tenant, which can only read; returns the rows.
+
+    It does what ``unit(run, statements)`` does, and leaves to that whatever goes wrong: then the
+    queries are run again, and what is wrong is said in the usual way.
+
+    Raises:
+        ReadOnlySqlTransaction: a statement changes something.
+    """
+    statements = list(statements)
+    if unit.tenant_id is not None and unit.begin is None:
+        try:
+            return await _read(unit, statements)
+        except psycopg.errors.ReadOnlySqlTransaction:
+            raise
+        except (psycopg.Error, DBAPIError):
+            log.info("read again in a unit of work", exc_info=True)
+    return await unit(run, statements)
+
+
+async def keyring_of(unit: Unit) -> Keyring:
+    """The keys of the unit's tenant, for what was read.
+
+    Raises:
+        LookupError: the unit has no tenant, or one that does not exist.
+    """
+    try:
+        return unit.database.keyrings.opened(unit.tenant_id or 0)
+    except LookupError:
+        return await unit(_keyring)
+
+
+async def _keyring(session: Session) -> Keyring:
+    return session.keyring
+
+
+async def _read(unit: Unit, statements: list[Statement]) -> list[Rows]:
+    pooled = await unit.database.engine.raw_connection()
+    driver = pooled.driver_connection
+    if not isinstance(driver, psycopg.AsyncConnection):
+        msg = f"expected a psycopg connection, not {type(driver).__name__}"
+        raise TypeError(msg)
+    try:
+        # Without a BEGIN the whole pipeline is one transaction, which ends where it ends.
+        await driver.set_autocommit(True)
+        async with driver.pipeline():
+            await driver.execute(_SET, (str(unit.tenant_id),))
+            cursors = [await driver.execute(s.sql, s.params) for s in statements]
+        await driver.set_autocommit(False)
+    except BaseException:
+        await asyncio.shield(_clear(pooled, driver))
+        raise
+    pooled.close()
+    return [await cursor.fetchall() for cursor in cursors]
+
+
+async def _clear(pooled: PoolProxiedConnection, driver: psycopg.AsyncConnection[Any]) -> None:
+    """Give back a connection whose reading did not come to its end."""
+    try:
+        await driver.rollback()
+        await driver.set_autocommit(False)
+    except Exception:  # noqa: BLE001 - whatever it is, this connection is of no use any more
+        await greenlet_spawn(pooled.invalidate)
+    else:
+        pooled.close()
