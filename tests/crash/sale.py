@@ -26,12 +26,10 @@ from shanmen.kit.settings import Settings
 from shanmen.launch.supervise import environment
 from shanmen.sites.service import apikeys
 from tests.support.park import Park, fresh_people, id_number, make_park
+from tests.support.patience import PATIENCE_SECONDS, READY_SECONDS, STOP_SECONDS
 from tests.support.server import free_port
 
 PERMISSIONS = ("orders.read", "orders.change")
-READY_SECONDS = 90.0
-STOP_SECONDS = 30.0
-PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
 
 
@@ -197,7 +195,7 @@ class Sale:
         assert opened.status_code == httpx.codes.CREATED, opened.text
         # The provider is another company: it keeps what it heard, and repeats its notices.
         address = opened.json()["pay_url"]
-        paid = await self.http.post(f"{address}/pay")
+        paid = await self.http.post(f"{address}/pay", timeout=PATIENCE_SECONDS)
         assert paid.status_code in (httpx.codes.SEE_OTHER, httpx.codes.OK), paid.text
         wish.paid = True
 

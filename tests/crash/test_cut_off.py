@@ -27,13 +27,13 @@ from tests.conftest import MASTERS, open_database
 from tests.crash.sale import until
 from tests.support.desk import notice
 from tests.support.park import ZONE, Park, make_park
+from tests.support.patience import READY_SECONDS, STOP_SECONDS
 from tests.support.server import Server
 
 CHIEF = Actor("staff", "1", "Wang (wang)")
 VISITORS = 300
 LANES = 3
 AGAIN = 30
-PATIENCE_SECONDS = 60.0
 
 
 async def sell(database: Database, park: Park, count: int) -> list[str]:
@@ -104,7 +104,7 @@ def gate(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(STOP_SECONDS)
 
 
 async def walk_up(folder: Path, scanners: list[Scanner], codes: list[str]) -> None:
@@ -119,7 +119,7 @@ async def walk_up(folder: Path, scanners: list[Scanner], codes: list[str]) -> No
             shown += 1
         return decided >= len(codes)
 
-    done = await until(all_decided, PATIENCE_SECONDS, pause=0.02)
+    done = await until(all_decided, READY_SECONDS, pause=0.02)
     assert done, (folder / "gate.log").read_text()
 
 
@@ -172,7 +172,7 @@ async def test_the_server_dies_and_nobody_at_the_lanes_notices(own_url: str, tmp
                     return Agent.look(folder).status().tickets == VISITORS
                 return False
 
-            assert await until(knows_everybody, PATIENCE_SECONDS)
+            assert await until(knows_everybody, READY_SECONDS)
             for part in ("web", "worker"):
                 server.kill(part)
 
@@ -186,7 +186,7 @@ async def test_the_server_dies_and_nobody_at_the_lanes_notices(own_url: str, tmp
             async def all_told() -> bool:
                 return Agent.look(folder).status().queue == 0
 
-            assert await until(all_told, PATIENCE_SECONDS), (folder / "gate.log").read_text()
+            assert await until(all_told, READY_SECONDS), (folder / "gate.log").read_text()
     await figures_agree(database, park)
     await database.close()
 

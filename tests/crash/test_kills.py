@@ -13,6 +13,7 @@ import pytest
 from shanmen.insight.stock_audit import differences as stock_differences
 from shanmen.ledger.service import differences as ledger_differences
 from tests.crash.sale import Machine, Sale, sale, until
+from tests.support.patience import READY_SECONDS
 
 VICTIMS = ("web", "worker", "postgres")
 CAPACITY = 150
@@ -20,7 +21,6 @@ BUYERS = 160
 AT_ONCE = 24
 SALE_SECONDS = 1.5
 """So long a sale lasts at the least, so that the blow falls within it."""
-RECOVERY_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ async def kill_during_a_sale(machine: Machine, victim: str, seed: int) -> None:
             now = machine.pids(victim)
             return len(now) >= len(before) and now != before
 
-        assert await until(all_there, RECOVERY_SECONDS), machine.log.read_text()
+        assert await until(all_there, READY_SECONDS), machine.log.read_text()
 
 
 async def same_answers_again(shop: Sale) -> None:
@@ -95,7 +95,7 @@ async def paid_orders_are_issued(shop: Sale) -> None:
     async def issued() -> bool:
         return all([(await shop.order(wish))["status"] == "issued" for wish in paid])
 
-    assert await until(issued, RECOVERY_SECONDS)
+    assert await until(issued, READY_SECONDS)
 
 
 async def holds_come_back(shop: Sale) -> None:
@@ -113,7 +113,7 @@ async def holds_come_back(shop: Sale) -> None:
             ).fetchall()
             return bool(held == 0)
 
-        assert await until(lapsed, RECOVERY_SECONDS), shop.machine.log.read_text()
+        assert await until(lapsed, READY_SECONDS), shop.machine.log.read_text()
         [(sold, issued)] = owner.execute(
             "SELECT (SELECT sum(sold) FROM stock WHERE tenant_id = %s), "
             "(SELECT count(*) FROM ticket WHERE tenant_id = %s)",

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Page, ViewportSize
 from tests.conftest import MASTERS, Cluster, open_database
 from tests.support.browser import chromium, chromium_path
 from tests.support.park import PASSWORD, Park, make_park
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.server import Server
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +66,7 @@ class Screens:
         context = await self.browser.new_context(
             viewport=size, base_url=self.url, **({"locale": "zh-CN"} | options)
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         return context
 
     async def sign_in(self, page: Page, login: str = "admin") -> None:

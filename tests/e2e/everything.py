@@ -21,6 +21,7 @@ from shanmen.orders.service.refund import refund_tickets
 from shanmen.sites.access import SESSION_COOKIE
 from tests.support.desk import Desk
 from tests.support.park import Park, add_slot
+from tests.support.patience import PATIENCE_SECONDS
 from tests.walk.calls import Call, calls
 from tests.walk.world import World, make_world
 
@@ -96,7 +97,7 @@ class Everything:
         found: list[Address] = []
         refused: dict[str, str] = {}
         async with httpx.AsyncClient(
-            base_url=url, cookies={SESSION_COOKIE: self.world.cookie}, timeout=30
+            base_url=url, cookies={SESSION_COOKIE: self.world.cookie}, timeout=PATIENCE_SECONDS
         ) as http:
             for call, world in self.routes(app):
                 query = self.queries.get(call.path, call.query(world))

@@ -25,6 +25,7 @@ from shanmen.edge import device
 from shanmen.edge.enrol import CannotEnrol, enrol
 from shanmen.edge.wire import Reply, Unreachable
 from tests.support.gate_server import LANES, ZONE, GateServer
+from tests.support.patience import STOP_SECONDS
 
 
 def gate(*words: object) -> str:
@@ -101,7 +102,7 @@ def test_a_gate_runs_and_ends_when_told(folder: Path):
         second = fails("run", "--folder", folder, "--port", "0")
         assert "is running in" in " ".join(second.split())
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(STOP_SECONDS) == 0
     finally:
         process.kill()
         process.communicate()

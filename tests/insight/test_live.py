@@ -13,6 +13,7 @@ from shanmen.kit import clock
 from shanmen.web.render import Web, WebConfig
 from tests.insight.conftest import Day
 from tests.support.park import ZONE
+from tests.support.patience import PATIENCE_SECONDS
 
 WEB = Web(WebConfig(secret=b"s" * 32))
 
@@ -22,7 +23,9 @@ def board(visit: Day) -> Board:
     return Boards(visit.database, seconds=0.05).of(visit.park.tenant_id, visit.park.site_id, ZONE)
 
 
-async def next_figures(stream: AsyncIterator[bytes], *, seconds: float = 10) -> dict[str, str]:
+async def next_figures(
+    stream: AsyncIterator[bytes], *, seconds: float = PATIENCE_SECONDS
+) -> dict[str, str]:
     """The next event, without comments."""
     async with asyncio.timeout(seconds):
         async for chunk in stream:
@@ -64,7 +67,7 @@ async def test_watchers_share_one_reading_and_one_drawing(board: Board) -> None:
     assert len({id(one) for one in found}) == 1
     drawn = [board.rendered("en", lambda figures: object()) for _ in range(3)]
     assert len({id(one) for one in drawn}) == 1
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await board.figures() is found[0]:  # noqa: ASYNC110 - it is read when asked
             await asyncio.sleep(0.05)
     assert board.rendered("en", lambda figures: object()) is not drawn[0]
@@ -104,7 +107,7 @@ async def test_closing_ends_every_stream(visit: Day) -> None:
     for stream in streams:
         await next_figures(stream)
     boards.close()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         for stream in streams:
             assert [chunk async for chunk in stream] == []
     late = boards.of(visit.park.tenant_id, visit.park.site_id, "Asia/Urumqi")
@@ -118,7 +121,7 @@ async def test_reading_goes_on_after_a_failure(
         visit.park.tenant_id, visit.park.entrance_id, ZONE
     )
     watching = broken.watch(heartbeat=0.3)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while "could not be read" not in caplog.text:
             assert await anext(watching) is False
     assert "could not be read" in caplog.text

@@ -7,6 +7,7 @@ from shanmen.payments.providers.sandbox import SandboxProvider
 from shanmen.payments.providers.sandbox_keys import load_merchant_keys
 from shanmen.payments.standin.process import StandInProcess
 from tests.payments.sandbox_kit import Control, Merchant, Sandbox, free_port, merchant_server
+from tests.support.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +31,9 @@ async def merchant():
 async def sandbox(standin, standin_folder, merchant: Merchant):
     provider = SandboxProvider(base_url=standin.url, keys=load_merchant_keys(standin_folder))
     control = Control(standin.url, standin_folder)
-    async with httpx.AsyncClient(base_url=standin.url, timeout=20, trust_env=False) as browser:
+    async with httpx.AsyncClient(
+        base_url=standin.url, timeout=PATIENCE_SECONDS, trust_env=False
+    ) as browser:
         yield Sandbox(
             url=standin.url,
             data_dir=standin_folder,

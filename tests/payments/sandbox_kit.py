@@ -16,6 +16,7 @@ import httpx
 from shanmen.payments.providers.base import RefundRequest, StartedPayment, StartPayment
 from shanmen.payments.providers.sandbox import SandboxProvider
 from shanmen.payments.providers.sandbox_keys import load_control_token
+from tests.support.patience import PATIENCE_SECONDS
 
 
 def free_port() -> int:
@@ -62,12 +63,12 @@ class Merchant:
         finally:
             writer.close()
 
-    async def expect(self, count: int, *, within: float = 8.0) -> list[Received]:
+    async def expect(self, count: int, *, within: float = PATIENCE_SECONDS) -> list[Received]:
         await until(lambda: len(self.received) >= count, within=within)
         return self.received
 
 
-async def until(condition: Callable[[], bool], *, within: float = 8.0) -> None:
+async def until(condition: Callable[[], bool], *, within: float = PATIENCE_SECONDS) -> None:
     async with asyncio.timeout(within):
         # What is waited for happens in another process as well, which sets no event here.
         while not condition():  # noqa: ASYNC110
@@ -93,7 +94,10 @@ class Control:
     def __init__(self, url: str, data_dir: Path) -> None:
         token = load_control_token(data_dir)
         self._client = httpx.AsyncClient(
-            base_url=url, headers={"Sandbox-Control": token}, timeout=20, trust_env=False
+            base_url=url,
+            headers={"Sandbox-Control": token},
+            timeout=PATIENCE_SECONDS,
+            trust_env=False,
         )
 
     async def aclose(self) -> None:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from importlib import resources
 
 import pytest
-from playwright.async_api import async_playwright
 
 from shanmen.payments.providers.base import (
     CallbackSignatureInvalid,
@@ -14,6 +13,7 @@ from shanmen.payments.providers.base import (
     NoticeKind,
     PaymentStatus,
 )
+from tests.support.browser import chromium
 
 
 async def press(sandbox, opened, button: str, **fields: object):
@@ -207,11 +207,7 @@ async def test_a_choice_that_does_not_exist_pays_nothing(sandbox, fields):
 async def test_in_a_browser_without_scripts(sandbox, width):
     back = sandbox.merchant.url + "?back"
     _, opened = await sandbox.started(return_url=back)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+    async with chromium() as browser:
         page = await browser.new_page(
             viewport={"width": width, "height": 740}, java_script_enabled=False
         )
@@ -227,6 +223,5 @@ async def test_in_a_browser_without_scripts(sandbox, width):
         await page.click("button.main")
         assert page.url == back
         assert complaints == []
-        await browser.close()
     callbacks = [one for one in sandbox.merchant.received if one.body]
     assert len(callbacks) == 2

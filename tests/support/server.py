@@ -16,9 +16,8 @@ from msgspec import structs
 from shanmen.kit.crypto import MasterKeys
 from shanmen.kit.settings import Settings
 from shanmen.launch.supervise import environment
+from tests.support.patience import READY_SECONDS, STOP_SECONDS
 
-READY_SECONDS = 90
-STOP_SECONDS = 20
 OK = 200
 
 

@@ -24,6 +24,7 @@ from shanmen.sites.access import SESSION_COOKIE
 from shanmen.web.render import CSRF_COOKIE
 from shanmen.wiring import metadata
 from tests.conftest import APP_ROLE, MASTERS, Cluster, open_database
+from tests.support.patience import PATIENCE_SECONDS
 from tests.walk.calls import SAFE, Call, Seen, calls
 from tests.walk.world import Rows, World, make_world, markers
 
@@ -81,7 +82,8 @@ class Transport(httpx.AsyncBaseTransport):
         ended = asyncio.create_task(over.wait())
         await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
         over.set()
-        await asyncio.wait({task}, timeout=2)
+        # Nobody waits for the end of a stream; anything else has all the time that it needs.
+        await asyncio.wait({task}, timeout=2 if self._is_stream(start) else PATIENCE_SECONDS)
         if not task.done():
             task.cancel()
         await asyncio.gather(task, return_exceptions=not self._failed(task))

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from litestar.testing import TestClient
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests.support.patience import PATIENCE_SECONDS, READY_SECONDS, STOP_SECONDS
 from tests.web.kitchen import make_app
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ def kitchen_url() -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -50,7 +51,7 @@ def kitchen_url() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(timeout=10)
+        server.wait(STOP_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no chromium on this machine")
     switches = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
     quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=switches + quiet)
         yield browser

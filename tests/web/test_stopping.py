@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from shanmen.web.stopping import at_stop, not_at_stop
+from tests.support.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def handlers() -> Iterator[None]:
 
 
 async def heard(event: asyncio.Event) -> bool:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return await event.wait()
 
 

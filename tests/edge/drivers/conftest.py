@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from shanmen.edge.drivers.base import Device, Event, Fault, Passed, Read, Works
-
-PATIENCE_SECONDS = 10.0
+from tests.support.patience import PATIENCE_SECONDS
 
 
 class Heard:

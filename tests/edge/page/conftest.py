@@ -17,6 +17,7 @@ from shanmen.edge.page.board import Board
 from shanmen.edge.page.server import GuardPage, open_page
 from tests.edge.drivers.conftest import eventually
 from tests.edge.standin_agent import LANES, StandInAgent
+from tests.support.patience import PATIENCE_SECONDS
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Caller:
     async def raw(self, data: bytes) -> Said:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(data)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             whole = await reader.read()
         writer.close()
         head, _, body = whole.partition(b"\r\n\r\n")
@@ -101,7 +102,7 @@ class Caller:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         head = f"GET /events{query} HTTP/1.1\r\nHost: x\r\nCookie: {self.cookie}\r\n\r\n"
         writer.write(head.encode())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await reader.readuntil(b"\r\n\r\n")
             event = await reader.readuntil(b"\n\n")
         writer.close()

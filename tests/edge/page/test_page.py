@@ -14,6 +14,7 @@ from tests.edge.drivers.conftest import eventually
 from tests.edge.page.conftest import Guard
 from tests.edge.standin_agent import LANES
 from tests.support.browser import axe_findings, chromium
+from tests.support.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.e2e
 
@@ -25,7 +26,6 @@ MORNING: Instant = 1_795_312_800_000
 
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    expect.set_options(timeout=10_000)
     async with chromium() as running:
         yield running
 
@@ -35,7 +35,7 @@ async def opened(guard: Guard, browser: Browser, *, width: int, locale: str = "z
     context = await browser.new_context(
         viewport={"width": width, "height": SIZES[width]}, base_url=guard.url, locale=locale
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     page = await context.new_page()
     problems: list[str] = []
     page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)

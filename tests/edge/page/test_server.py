@@ -14,6 +14,7 @@ from shanmen.edge.states import CannotBeDone, Unresolved
 from shanmen.kit import clock, ids
 from tests.edge.page.conftest import Guard
 from tests.edge.standin_agent import LANES
+from tests.support.patience import PATIENCE_SECONDS
 
 ACTIONS = ["/scan", "/override", "/undo", "/correct", "/lane", "/emergency", "/sync", "/logout"]
 
@@ -211,7 +212,7 @@ async def test_events_come_at_once_and_on_every_change(guard: Guard):
     writer.write(
         f"GET /events?lang=en HTTP/1.1\r\nHost: x\r\nCookie: {guard.cookie}\r\n\r\n".encode()
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await reader.readuntil(b"\r\n\r\n")
         first = json.loads((await reader.readuntil(b"\n\n"))[6:])
         assert [lane["title"] for lane in first["lanes"]] == ["Lane 1", "Lane 2"]

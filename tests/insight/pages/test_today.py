@@ -14,6 +14,7 @@ from shanmen.sites.service import tenants
 from tests.insight.conftest import CHIEF, Day, signed_in
 from tests.sites.conftest import Browser
 from tests.support.park import PASSWORD_HASH, TESTER, Park
+from tests.support.patience import PATIENCE_SECONDS
 
 
 async def test_a_new_park_is_told_what_to_do_next(browser: Browser, park: Park) -> None:
@@ -93,7 +94,7 @@ async def test_the_stream_over_http_ends_with_the_browser(visit: Day, app: Lites
         ],
     }  # fmt: skip
     serving = asyncio.create_task(app(scope, receive, sent.put))  # type: ignore[arg-type]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         start = await sent.get()
         assert start["status"] == 200
         headers = dict(start["headers"])
