@@ -1,11 +1,11 @@
 """The scanner page in a browser, with a scanner that types."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 
 from shanmen.kit import clock
 from shanmen.sites.service import staff
@@ -13,14 +13,35 @@ from tests.admission.conftest import CHIEF, Gates
 from tests.conftest import MASTERS
 from tests.support.browser import axe_findings, chromium
 from tests.support.park import PASSWORD, PASSWORD_HASH, ZONE
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.server import Server
 
 pytestmark = pytest.mark.e2e
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 
+@pytest.fixture(scope="module")
+def server(db_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The web process alone."""
+    running = Server(db_url, tmp_path_factory.mktemp("server"), MASTERS)
+    try:
+        running.start("web", "serve")
+        running.wait()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
+
+
 @pytest.fixture
-async def scanner(gates: Gates, db_url: str, tmp_path: Path) -> AsyncIterator[tuple[Gates, Page]]:
+async def scanner(
+    gates: Gates, server: Server, browser: Browser
+) -> AsyncIterator[tuple[Gates, Page]]:
     """A guard at the east gate with a phone; tickets of `gates` are for today."""
     await gates.unit(CHIEF)(
         staff.create_staff,
@@ -29,23 +50,18 @@ async def scanner(gates: Gates, db_url: str, tmp_path: Path) -> AsyncIterator[tu
         role_code="gate",
         password_hash=PASSWORD_HASH,
     )
-    server = Server(db_url, tmp_path / "server", MASTERS)
-    try:
-        server.start("web", "serve")
-        server.wait()
-        async with chromium() as browser:
-            page = await browser.new_page(
-                viewport={"width": 360, "height": 740}, locale="en-GB", base_url=server.url
-            )
-            await page.goto("/console/login?next=/gate")
-            await page.fill("input[name=login]", f"gao@{gates.park.code}")
-            await page.fill("input[name=password]", PASSWORD)
-            await page.click("button[type=submit]")
-            await page.goto(f"/gate/{gates.east}")
-            await page.wait_for_selector(".gate-live")
-            yield replace(gates, day=clock.today(ZONE)), page
-    finally:
-        server.stop()
+    page = await browser.new_page(
+        viewport={"width": 360, "height": 740}, locale="en-GB", base_url=server.url
+    )
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    await page.goto("/console/login?next=/gate")
+    await page.fill("input[name=login]", f"gao@{gates.park.code}")
+    await page.fill("input[name=password]", PASSWORD)
+    await page.click("button[type=submit]")
+    await page.goto(f"/gate/{gates.east}")
+    await page.wait_for_selector(".gate-live")
+    yield replace(gates, day=clock.today(ZONE)), page
+    await page.close()
 
 
 async def wedge(page: Page, text: str) -> None:
