@@ -6,7 +6,8 @@
 
 PYTHON  ?=
 ARGS    ?=
-WORKERS ?= 2
+# One more than the smallest machine has cores: a test that waits for a process or a page lets another run.
+WORKERS ?= 3
 BIN     := .venv/bin
 export PYTHON
 

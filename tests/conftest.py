@@ -46,13 +46,17 @@ CONF = "fsync = off\nmax_connections = 300\n"
 
 
 LONG = (
-    "test_pages.py",
-    "test_history.py",
-    "test_gates.py",
-    "test_kills.py",
-    "test_cut_off.py",
-    "test_schemathesis.py",
-    "test_machine.py",
+    "tests/e2e/test_pages.py",
+    "tests/sim/test_gates.py",
+    "tests/demo/test_history.py",
+    "tests/crash/test_kills.py",
+    "tests/crash/test_cut_off.py",
+    "tests/e2e/test_visitor.py",
+    "tests/api/test_schemathesis.py",
+    "tests/orders/test_machine.py",
+    "tests/e2e/test_journey.py",
+    "tests/walk/test_isolation.py",
+    "tests/web/test_browser.py",
 )
 """Files that take longest, in the order in which they begin."""
 
@@ -60,7 +64,8 @@ LONG = (
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the long tests out unless ``-m`` asks for them by name."""
     # A long file that begins last keeps one worker busy while the others have nothing to do.
-    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+    first = {config.rootpath / path: place for place, path in enumerate(LONG)}
+    items.sort(key=lambda item: first.get(item.path, len(LONG)))
     if "soak" in str(config.getoption("-m")):
         return
     long = [item for item in items if item.get_closest_marker("soak")]
