@@ -35,6 +35,23 @@ def gate(number: int, *, online: bool = True) -> GateInfo:
         ([gate(1, online=False), gate(2, online=False)], [], 2, 2, [Why.CUT_OFF]),
         ([gate(1, online=False)], [3], 2, 2, [Why.CONNECTED, Why.CUT_OFF]),
         ([gate(1), gate(2), gate(4)], [3], 1, 3, [Why.CONNECTED]),
+        ([gate(1)], [1], 1, 2, [Why.ONE_GATE, Why.PAGE]),
+        ([gate(1, online=False)], [1], 2, 2, [Why.ONE_GATE, Why.PAGE]),
+        ([gate(1)], [1, 3], 1, 2, [Why.CONNECTED]),
+        (
+            [gate(1), gate(2, online=False)],
+            [1, 2],
+            2,
+            3,
+            [Why.CONNECTED, Why.CUT_OFF, Why.PAGE],
+        ),
+        (
+            [gate(1, online=False), gate(2, online=False)],
+            [2],
+            3,
+            3,
+            [Why.CUT_OFF, Why.PAGE],
+        ),
     ],
 )
 def test_topologies(gates, asks, now, at_most, why):
@@ -64,16 +81,18 @@ def test_without_limit_there_is_no_bound():
     assert nowhere.at_most == 0
 
 
+ASKS = st.sampled_from(["nowhere", "elsewhere", "beside"])
 STEPS = st.lists(st.tuples(st.sampled_from(["scan", "cut", "join", "change"]), st.integers(0, 3)))
 
 
-@given(gates=st.integers(0, 3), asks=st.booleans(), allowed=st.integers(1, 3), steps=STEPS)
+@given(gates=st.integers(0, 3), asks=ASKS, allowed=st.integers(1, 3), steps=STEPS)
 def test_no_course_of_events_exceeds_it(  # noqa: C901 - events one after the other
     gates, asks, allowed, steps
 ):
     """Gates and the server play it out: whatever is cut off when, the figure holds.
 
-    The last place stands for an entrance without a gate. A change (of the visit, or giving it back)
+    The last place stands for whoever asks the server without a gate: at an entrance that has none,
+    or with the scanner page beside a gate. A change (of the visit, or giving it back)
     goes through where the server knows of no entry, and is news only to who is connected.
     """
     own = [0] * gates
@@ -83,10 +102,12 @@ def test_no_course_of_events_exceeds_it(  # noqa: C901 - events one after the ot
     told = [0] * gates
     """Of its own, what the server knows."""
     server = entered = 0
-    places = [entrance(n) for n in range(gates)] + [entrance(9, asks=asks)]
+    places = [entrance(n, asks=asks == "beside") for n in range(gates)]
+    places.append(entrance(9, asks=asks == "elsewhere"))
+    asked = any(place.asks for place in places)
     for what, at in steps:
         if what == "scan" and at >= gates:
-            if asks and server < allowed:
+            if asked and server < allowed:
                 server, entered = server + 1, entered + 1
         elif what == "scan" and own[at] + known[at] < allowed:
             if connected[at]:
@@ -108,9 +129,10 @@ def test_no_course_of_events_exceeds_it(  # noqa: C901 - events one after the ot
 
 
 @pytest.mark.parametrize("gates", [1, 2, 3])
-def test_it_is_reached(gates):
+@pytest.mark.parametrize("beside", [False, True])
+def test_it_is_reached(gates, beside):
     infos = [gate(n, online=False) for n in range(gates)]
-    places = [entrance(n) for n in range(gates)] + [entrance(9, asks=True)]
+    places = [entrance(n, asks=beside) for n in range(gates)] + [entrance(9, asks=not beside)]
     found = bound(kind(), entrances=places, gates=infos)
-    # Each gate admits by what it knew, and the entrance without one by what the server knows.
+    # Each gate admits by what it knew, and whoever asks the server by what that knows.
     assert found.now == gates + 1 == found.at_most

@@ -213,11 +213,18 @@ async def test_a_maximum_and_its_share(house: Gatehouse):
         assert "在园4 / 上限10" in text
         assert "为离线闸机预留4人" in text
         assert "1台离线，各自计数" in text
-        # A second gate at the east has a part of its own.
+        # A second gate at the east has a part of its own: of what is left beside the west's four.
         second = await house.gate()
         await second.health()
         await second.sync()
-        assert second.zones[0].share == 2
+        assert second.zones[0].share == 0
+        assert (await browser.post(own, {"max_inside": "20"}, on=GATES)).status_code == 303
+        for gate in (east, second):
+            await gate.sync()
+            assert gate.zones[0].share == 4
+        # The west gate is told anew, and what is kept for it does not count against itself.
+        await west.sync()
+        assert west.zones[0].share == 5
         assert (await browser.post(own, {"max_inside": ""}, on=GATES)).status_code == 303
 
 

@@ -3,9 +3,13 @@
 The server counts exactly, and so does each gate for itself. What a gate does not know is what the
 others admitted since it last heard from the server. So a ticket can be used up once at every gate
 that is cut off and may admit it, and once more at all the others together, who share the server's
-count. A new generation (a visit that was moved, a ticket that was given back) changes nothing of
-that: each gate counts a ticket under its id, whatever the generation, and a gate that has not heard
-of the change still admits by the old one, at most as often as it would have anyway.
+count. Among the others is always whoever asks the server without a gate: at an entrance that has
+none, and with the scanner page or the API beside a gate, for example while that is out of order. A
+gate that is cut off does not hear of them, nor they of it.
+
+A new generation (a visit that was moved, a ticket that was given back) changes nothing of that:
+each gate counts a ticket under its id, whatever the generation, and a gate that has not heard of
+the change still admits by the old one, at most as often as it would have anyway.
 
 Three things are not in the figure, because a person or a broken thing stands behind each: what a
 supervisor lets in with a reason, what an emergency opens, and a power cut in the second between a
@@ -31,6 +35,8 @@ class Why(StrEnum):
     """No gate decides alone: the server counts every entry."""
     ONE_GATE = "one_gate"
     """A single gate admits it, and counts for itself."""
+    PAGE = "page"
+    """Beside a gate somebody may scan with the server's own page, which counts for itself."""
     HOME = "home"
     """Only some entrances admit it, so only their gates count."""
     CONNECTED = "connected"
@@ -54,7 +60,7 @@ class Bound(Struct, frozen=True, kw_only=True):
     cut_off: int
     """Of these, how many are cut off now."""
     asks: bool
-    """Whether some entrance without a gate of its own admits it too, by asking the server."""
+    """Whether somebody can be let in with it by asking the server, without a gate."""
     why: tuple[Why, ...]
 
 
@@ -69,7 +75,7 @@ def bound(kind: TypeInfo, *, entrances: Sequence[EntranceInfo], gates: Sequence[
     Args:
         kind: with its party, entries, zones, and the only entrances that admit it, if any.
         entrances: all of the site; `asks` is whether somebody can be let in there by asking the
-            server, without a gate.
+            server, without a gate or beside it.
         gates: every gate that is enrolled and not revoked, as it is now.
     """
     open_to = {
@@ -79,7 +85,9 @@ def bound(kind: TypeInfo, *, entrances: Sequence[EntranceInfo], gates: Sequence[
         and (kind.entrances is None or entrance.number in kind.entrances)
     }
     own = [gate for gate in gates if gate.entrance in open_to]
-    asks = any(entrance.asks for entrance in entrances if entrance.number in open_to)
+    asking = {each.number for each in entrances if each.asks} & open_to
+    guarded = {gate.entrance for gate in own}
+    asks = bool(asking)
     cut_off = sum(not gate.online for gate in own)
     allowed = kind.party_size * kind.entries if kind.entries else None
     shared_now = asks or cut_off < len(own)
@@ -94,22 +102,33 @@ def bound(kind: TypeInfo, *, entrances: Sequence[EntranceInfo], gates: Sequence[
         gates=len(own),
         cut_off=cut_off,
         asks=asks,
-        why=tuple(_why(kind, gates=len(own), cut_off=cut_off, asks=asks)),
+        why=tuple(
+            _why(
+                kind,
+                gates=len(own),
+                cut_off=cut_off,
+                elsewhere=bool(asking - guarded),
+                beside=bool(asking & guarded),
+            )
+        ),
     )
 
 
-def _why(kind: TypeInfo, *, gates: int, cut_off: int, asks: bool) -> list[Why]:
-    if not gates and not asks:
+def _why(kind: TypeInfo, *, gates: int, cut_off: int, elsewhere: bool, beside: bool) -> list[Why]:
+    """Why; the server is asked at entrances without gates (`elsewhere`), or `beside` gates."""
+    if not gates and not elsewhere:
         return [Why.NOWHERE]
     found = [] if kind.entries else [Why.NO_LIMIT]
     if not gates:
         return [*found, Why.SERVER_ALONE]
-    if gates == 1 and not asks:
+    if gates == 1 and not elsewhere:
         found.append(Why.ONE_GATE)
-    elif cut_off < gates or asks:
+    elif cut_off < gates or elsewhere:
         found.append(Why.CONNECTED)
-    if cut_off and (gates > 1 or asks):
+    if cut_off and (gates > 1 or elsewhere):
         found.append(Why.CUT_OFF)
+    if beside and not elsewhere:
+        found.append(Why.PAGE)
     if kind.entrances is not None:
         found.append(Why.HOME)
     return found

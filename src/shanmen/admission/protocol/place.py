@@ -35,7 +35,7 @@ class EntranceInfo(Struct, frozen=True, kw_only=True):
     name: Names
     zone: int
     asks: bool = False
-    """Somebody can be let in there without a gate, by asking the server."""
+    """Somebody can be let in there by asking the server: without a gate, or beside it."""
 
 
 class GateInfo(Struct, frozen=True, kw_only=True):

@@ -156,7 +156,7 @@ async def overview(session: Session, *, site_id: UUID, timezone: str) -> Overvie
     today = clock.today(timezone)
     gates = setup.gates(gate_rows)
     rows = [LaneRow(w.id, w.entrance_id, w.number, w.name, w.direction, w.active) for w in ways]
-    entrances = setup.entrance_infos(own, lanes=rows, gates=gates)
+    entrances = setup.entrance_infos(own, lanes=rows)
     catalog = await current_catalog(session)
     policy = policies(policy_rows).get(site_id, PolicyRow())
     kinds = setup.type_infos(catalog, own, policy=policy) if own else []

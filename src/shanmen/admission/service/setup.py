@@ -145,7 +145,7 @@ def statements(tenant_id: int, *, device: Device) -> list[Statement]:
         places_statement(tenant_id),
         Statement(LANES_OF_SITE, (tenant_id, device.site_id)),
         policies_statement(tenant_id),
-        zones_statement(tenant_id),
+        zones_statement(tenant_id, besides=device.id),
         blocked_statement(tenant_id, timezone=device.timezone),
         gates_statement(tenant_id, site_id=device.site_id),
         version_statement(tenant_id),
@@ -219,7 +219,7 @@ def setup(known: SetupFacts, *, keyring: Keyring, now: datetime) -> Setup:
         ],
         sites=_unique((p.site_number, p.site_name) for p in known.places),
         zones=_unique((p.zone_number, p.zone_name) for p in own),
-        entrances=entrance_infos(own, lanes=known.lanes, gates=known.gates),
+        entrances=entrance_infos(own, lanes=known.lanes),
         types=type_infos(known.catalog, own, policy=known.policy),
         zone_states=[],
         rules=_rules(known.policy),
@@ -233,18 +233,15 @@ def setup(known: SetupFacts, *, keyring: Keyring, now: datetime) -> Setup:
     )
 
 
-def entrance_infos(
-    own: Sequence[Place], *, lanes: Sequence[LaneRow], gates: Sequence[GateInfo]
-) -> list[EntranceInfo]:
-    """A site's entrances; whoever stands at one without a gate asks the server."""
+def entrance_infos(own: Sequence[Place], *, lanes: Sequence[LaneRow]) -> list[EntranceInfo]:
+    """A site's entrances; at each that is open somebody may scan with the server's own page."""
     inward = {lane.entrance_id for lane in lanes if lane.inward}
-    guarded = {gate.entrance for gate in gates}
     return [
         EntranceInfo(
             number=p.entrance_number,
             name=p.entrance_name,
             zone=p.zone_number,
-            asks=p.active and p.entrance_id in inward and p.entrance_number not in guarded,
+            asks=p.active and p.entrance_id in inward,
         )
         for p in own
     ]

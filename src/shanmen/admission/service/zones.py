@@ -34,6 +34,7 @@ SELECT l.zone_id, z.site_id, z.number, z.name, l.max_inside, l.day, l.inside, co
     JOIN entrance e ON e.tenant_id = d.tenant_id AND e.id = d.entrance_id
     WHERE d.tenant_id = l.tenant_id AND e.zone_id = l.zone_id AND d.revoked_at IS NULL
         AND d.share > 0 AND d.last_seen_at BETWEEN %(forgotten)s AND %(cut_off)s
+        AND d.id IS DISTINCT FROM %(besides)s
 ), 0)
 FROM zone_limit l
 JOIN zone z ON z.tenant_id = l.tenant_id AND z.id = l.zone_id
@@ -74,7 +75,7 @@ class ZoneRow:
     day: date
     inside: int
     reserved: int
-    """What gates that are cut off may let in."""
+    """What (other) gates that are cut off may let in."""
 
     def inside_on(self, day: date) -> int:
         """How many are inside on a day."""
@@ -86,14 +87,19 @@ class ZoneRow:
 
 
 def share_of(zone: ZoneRow, *, today: date, parts: int) -> int:
-    """What is left of a zone, divided among the gates and entrances that lead into it."""
-    left = max(0, zone.max_inside - zone.inside_on(today))
-    return left // max(1, parts)
+    """What is left of a zone, divided among the gates and entrances that lead into it.
+
+    What other gates were told before they were cut off is theirs: it is not given out again.
+    """
+    return zone.room_on(today) // max(1, parts)
 
 
-def zones_statement(tenant_id: int) -> Statement:
-    """Read all zones with a maximum; rows make `zone_rows`."""
-    return Statement(READ, _times(tenant_id))
+def zones_statement(tenant_id: int, *, besides: UUID | None = None) -> Statement:
+    """Read all zones with a maximum; rows make `zone_rows`.
+
+    What is kept for the gate `besides` is left out: it is being told anew.
+    """
+    return Statement(READ, _times(tenant_id, besides))
 
 
 def lock_statement(
@@ -101,7 +107,7 @@ def lock_statement(
 ) -> Statement:
     """Lock the limits of the zones of these lanes or entrances, after the tickets."""
     wanted = {"lanes": sorted(lanes), "entrances": sorted(entrances)}
-    return Statement(LOCK, _times(tenant_id) | wanted)
+    return Statement(LOCK, _times(tenant_id, None) | wanted)
 
 
 def zone_rows(rows: Rows) -> dict[UUID, ZoneRow]:
@@ -179,10 +185,11 @@ async def _site_of(session: Session, zone_id: UUID) -> tuple[UUID, str]:
     return site, timezone
 
 
-def _times(tenant_id: int) -> dict[str, Any]:
+def _times(tenant_id: int, besides: UUID | None) -> dict[str, Any]:
     now: datetime = clock.now()
     return {
         "tenant": tenant_id,
         "forgotten": now - FORGOTTEN_AFTER,
         "cut_off": now - CUT_OFF_AFTER,
+        "besides": besides,
     }
