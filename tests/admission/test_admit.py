@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from shanmen.admission import queries, service
-from shanmen.admission.coalesce import admission_coalescer
+from shanmen.admission.coalesce import Arrived, admission_coalescer, arrive
 from shanmen.admission.errors import LaneUnknown, NothingScanned
 from shanmen.admission.models import Scan
 from shanmen.kit import clock, ids
@@ -311,11 +311,12 @@ async def test_through_the_coalescer(gates: Gates) -> None:
     tickets = [await gates.ticket() for _ in range(20)]
     admissions = admission_coalescer(gates.database)
     tenant = gates.park.tenant_id
+    # What is read before its batch begins and what is read in it are decided alike.
+    scans = [Arrived(gates.request(made.code)) for made in tickets]
+    scans += [arrive(gates.database, tenant, gates.request(made.code)) for made in tickets]
+    scans.append(arrive(gates.database, tenant, gates.request("")))
     with clock.at(gates.at(11)):
-        outcomes = await asyncio.gather(
-            *(admissions.submit(tenant, gates.request(made.code)) for made in tickets * 2),
-            admissions.submit(tenant, gates.request("")),
-        )
+        outcomes = await asyncio.gather(*(admissions.submit(tenant, one) for one in scans))
     await admissions.close()
     assert sum(getattr(o, "persons", 0) for o in outcomes) == 20
     assert isinstance(outcomes[-1], NothingScanned)

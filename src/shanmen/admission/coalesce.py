@@ -1,21 +1,33 @@
 """Scans that arrive at the same time share a transaction."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from litestar import Litestar
 from litestar.connection import ASGIConnection
 
+from shanmen.admission.presented import Presented, recognise
 from shanmen.admission.schemas import DecisionView, ScanRequest
 from shanmen.admission.service.batch import Outcome, admit
 from shanmen.db.session import Database
 from shanmen.kit.coalesce import Coalescer
 from shanmen.kit.errors import DomainError
+from shanmen.tickets.keys import own_keys
 
 MAX_BATCH: Final = 128
 MAX_QUEUE: Final = 4096
 STATE_KEY: Final = "admission_coalescer"
 
-Admissions = Coalescer[int, ScanRequest, Outcome]
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A scan, and what it presents where that could be read before its batch began."""
+
+    scan: ScanRequest
+    presented: Presented | None = None
+
+
+Admissions = Coalescer[int, Arrived, Outcome]
 """Scans by tenant."""
 
 
@@ -27,8 +39,10 @@ def admission_coalescer(
     A scan has an id of its own, so a batch whose commit was lost is simply run again.
     """
 
-    async def run(tenant_id: int, scans: list[ScanRequest]) -> list[Outcome]:
-        return await database.unit(tenant_id)(admit, scans=scans)
+    async def run(tenant_id: int, arrived: list[Arrived]) -> list[Outcome]:
+        read = {one.scan.scan_id: one.presented for one in arrived if one.presented is not None}
+        scans = [one.scan for one in arrived]
+        return await database.unit(tenant_id)(admit, scans=scans, read=read)
 
     return Coalescer(run, max_batch=max_batch, max_queue=max_queue)
 
@@ -51,7 +65,20 @@ async def submit(
 
 async def submit_in(app: Litestar, *, tenant_id: int, scan: ScanRequest) -> DecisionView:
     """As `submit`, for whoever has the application and no connection."""
-    outcome = await admissions_in(app).submit(tenant_id, scan)
+    arrived = arrive(app.state.database, tenant_id, scan)
+    outcome = await admissions_in(app).submit(tenant_id, arrived)
     if isinstance(outcome, DomainError):
         raise outcome
     return outcome
+
+
+def arrive(database: Database, tenant_id: int, scan: ScanRequest) -> Arrived:
+    """Read a scan at once, while an earlier batch waits for the database.
+
+    Only the first scans of a process come before the tenant's keys are there.
+    """
+    try:
+        keyring = database.keyrings.opened(tenant_id)
+    except LookupError:
+        return Arrived(scan)
+    return Arrived(scan, recognise(scan, keyring=keyring, keys=own_keys(keyring)))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import msgspec
 from shanmen.admission.rules import NOT_OVERRIDABLE
 from shanmen.admission.schemas import DecisionView
 from shanmen.catalog.rules import TicketTypeInfo
-from shanmen.db.pipeline import Statement, columns
+from shanmen.db.pipeline import Statement, array, columns
 from shanmen.kit.crypto import Keyring
 from shanmen.sites.places import Place
 from shanmen.tickets.gate import GateHolder, GateTicket, masked_names
@@ -56,12 +57,15 @@ class ScanRecord:
     gate_at: datetime | None = None
 
 
-COLUMNS = ", ".join(field.name for field in fields(ScanRecord))
+_NAMES = tuple(field.name for field in fields(ScanRecord))
+COLUMNS = ", ".join(_NAMES)
 WRITTEN = 20
 """The columns that a scan is written with; the rest come with an override or an undo."""
+_written = attrgetter(*_NAMES[:WRITTEN])
+DETAILS = _NAMES.index("details")
 
 INSERT = f"""
-INSERT INTO scan (tenant_id, {", ".join(field.name for field in fields(ScanRecord)[:WRITTEN])})
+INSERT INTO scan (tenant_id, {", ".join(_NAMES[:WRITTEN])})
 SELECT %s, t.* FROM unnest(%s::uuid[], %s::timestamptz[], %s::date[], %s::uuid[], %s::uuid[],
     %s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[],
     %s::smallint[], %s::smallint[], %s::jsonb[], %s::bigint[], %s::text[],
@@ -69,7 +73,7 @@ SELECT %s, t.* FROM unnest(%s::uuid[], %s::timestamptz[], %s::date[], %s::uuid[]
 """  # noqa: S608 - our own column names
 
 BY_ID = f"""
-SELECT {COLUMNS} FROM scan WHERE tenant_id = %s AND id = ANY(%s)
+SELECT {COLUMNS} FROM scan WHERE tenant_id = %s AND id = ANY(%s::uuid[])
 """  # noqa: S608 - our own column names
 
 LOCK_ONE = f"""
@@ -83,7 +87,7 @@ ORDER BY at DESC LIMIT %s
 
 HISTORY = """
 SELECT t.id, entered.at, entered.entrance_id, passed.entrances, passed.persons
-FROM unnest(%(ids)s::uuid[]) AS t(id)
+FROM ticket t
 LEFT JOIN LATERAL (
     SELECT s.at, s.entrance_id FROM scan s
     WHERE s.tenant_id = %(tenant)s AND s.ticket_id = t.id AND s.persons > 0
@@ -97,6 +101,7 @@ LEFT JOIN LATERAL (
     WHERE s.tenant_id = %(tenant)s AND s.ticket_id = t.id AND s.persons > 0
       AND s.undone_at IS NULL AND s.at >= %(since)s
 ) AS passed ON true
+WHERE t.tenant_id = %(tenant)s AND t.id = ANY(%(ids)s::uuid[]) AND t.persons_entered > 0
 """
 
 DOCUMENT_HISTORY = """
@@ -143,18 +148,15 @@ def insert_statement(tenant_id: int, scans: Sequence[ScanRecord]) -> Statement:
     """Write new scans."""
     rows = []
     for scan in scans:
-        row = [getattr(scan, field.name) for field in fields(ScanRecord)[:WRITTEN]]
+        row = list(_written(scan))
         row[DETAILS] = msgspec.json.encode(scan.details).decode()
         rows.append(row)
     return Statement(INSERT, (tenant_id, *columns(rows, WRITTEN)))
 
 
-DETAILS = [field.name for field in fields(ScanRecord)].index("details")
-
-
 def by_id_statement(tenant_id: int, ids: Iterable[UUID]) -> Statement:
     """Find scans that were decided before; rows make `records`."""
-    return Statement(BY_ID, (tenant_id, sorted(ids)))
+    return Statement(BY_ID, (tenant_id, array(ids)))
 
 
 def records(rows: Rows) -> dict[UUID, ScanRecord]:
@@ -163,9 +165,12 @@ def records(rows: Rows) -> dict[UUID, ScanRecord]:
 
 
 def history_statement(tenant_id: int, ids: Iterable[UUID], *, now: datetime) -> Statement:
-    """Read what tickets have been used for; rows make `histories`."""
+    """Read what tickets have been used for; rows make `histories`.
+
+    Nothing is looked up for a ticket with which nobody has entered yet, as most are that come.
+    """
     return Statement(
-        HISTORY, {"ids": sorted(ids), "tenant": tenant_id, "since": now - REMEMBER_INSIDE}
+        HISTORY, {"ids": array(ids), "tenant": tenant_id, "since": now - REMEMBER_INSIDE}
     )
 
 

@@ -6,22 +6,21 @@ table, `shanmen.wiring.SUBSCRIBERS`, that a process installs when it starts.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
-
+from shanmen.db.pipeline import Statement, run
 from shanmen.db.session import Session
 
-DEFER = text(
+DEFER = (
     "SELECT procrastinate_defer_jobs_v1(ARRAY("
     "SELECT ROW(j->>'queue', j->>'task', 0, j->>'lock', j->>'queueing_lock', j->'args', "
     "(j->>'at')::timestamptz)::procrastinate_job_to_defer_v1 "
-    "FROM jsonb_array_elements(CAST(:jobs AS jsonb)) AS j))"
+    "FROM jsonb_array_elements(%s::jsonb) AS j))"
 )
 
 
@@ -74,18 +73,25 @@ async def publish(session: Session, event: str, args: dict[str, Any]) -> None:
     Raises:
         LookupError: nobody installed subscribers for this event: a mistake in the wiring.
     """
+    await run(session, publish_statements(session.tenant_id, event, args))
+
+
+def publish_statements(tenant_id: int, event: str, args: dict[str, Any]) -> list[Statement]:
+    """As `publish`, to be run among other statements."""
     if event not in _subscribers:
         msg = f"The event {event!r} is not in the table of subscribers."
         raise LookupError(msg)
-    if _quiet.get():
-        return
-    await defer(session, *(Job(task, args) for task in _subscribers[event]))
+    jobs = [Job(task, args) for task in _subscribers[event]]
+    return [] if _quiet.get() or not jobs else [_defer_statement(tenant_id, jobs)]
 
 
 async def defer(session: Session, *jobs: Job) -> None:
     """Put jobs in the queue if and when this transaction commits."""
-    if not jobs:
-        return
+    if jobs:
+        await run(session, [_defer_statement(session.tenant_id, jobs)])
+
+
+def _defer_statement(tenant_id: int, jobs: Iterable[Job]) -> Statement:
     rows = [
         {
             "queue": job.queue,
@@ -93,8 +99,8 @@ async def defer(session: Session, *jobs: Job) -> None:
             "lock": job.lock,
             "queueing_lock": job.queueing_lock,
             "at": job.at.isoformat() if job.at else None,
-            "args": {"tenant_id": session.tenant_id, **job.args},
+            "args": {"tenant_id": tenant_id, **job.args},
         }
         for job in jobs
     ]
-    await session.execute(DEFER, {"jobs": json.dumps(rows)})
+    return Statement(DEFER, (json.dumps(rows),))

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from shanmen.db.pipeline import Statement, columns
+from shanmen.db.pipeline import Statement, array, columns
 from shanmen.kit import documents
 from shanmen.kit.crypto import Keyring
 
@@ -33,11 +33,12 @@ COLUMNS = (
 )
 
 LOCK = f"""
-SELECT {COLUMNS} FROM ticket WHERE tenant_id = %s AND id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+SELECT {COLUMNS} FROM ticket WHERE tenant_id = %s AND id = ANY(%s::uuid[])
+ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608 - our own column names
 
 READ = f"""
-SELECT {COLUMNS} FROM ticket WHERE tenant_id = %s AND id = ANY(%s)
+SELECT {COLUMNS} FROM ticket WHERE tenant_id = %s AND id = ANY(%s::uuid[])
 """  # noqa: S608 - our own column names
 
 BY_DOCUMENT = """
@@ -64,7 +65,7 @@ JOIN ticket t ON t.tenant_id = %s AND t.order_number = n.order_number AND t.seq 
 
 HOLDERS = """
 SELECT ticket_id, seq, name, document_kind, document_index
-FROM holder WHERE tenant_id = %s AND ticket_id = ANY(%s) ORDER BY ticket_id, seq
+FROM holder WHERE tenant_id = %s AND ticket_id = ANY(%s::uuid[]) ORDER BY ticket_id, seq
 """
 
 COUNT_USE = """
@@ -137,12 +138,12 @@ class Use:
 
 def lock_statement(tenant_id: int, ids: Iterable[UUID]) -> Statement:
     """Lock tickets in the order of their ids; rows make `tickets`."""
-    return Statement(LOCK, (tenant_id, sorted(ids)))
+    return Statement(LOCK, (tenant_id, array(ids)))
 
 
 def read_statement(tenant_id: int, ids: Iterable[UUID]) -> Statement:
     """Read tickets as they stand, without a lock; rows make `tickets`."""
-    return Statement(READ, (tenant_id, sorted(ids)))
+    return Statement(READ, (tenant_id, array(ids)))
 
 
 def tickets(rows: Rows) -> dict[UUID, GateTicket]:
@@ -188,7 +189,7 @@ def numbered(rows: Rows) -> dict[tuple[str, int], UUID]:
 
 def holders_statement(tenant_id: int, ids: Iterable[UUID]) -> Statement:
     """Read the holders of tickets; rows make `holders`."""
-    return Statement(HOLDERS, (tenant_id, sorted(ids)))
+    return Statement(HOLDERS, (tenant_id, array(ids)))
 
 
 def holders(rows: Rows) -> dict[UUID, tuple[GateHolder, ...]]:

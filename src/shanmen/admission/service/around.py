@@ -1,12 +1,12 @@
 """What a decision must know besides the ticket: who went in just before, and who is blocked.
 
-Each statement costs next to nothing at a site that has no such rule.
+Few operators have such rules at all, so it is asked first which of them there are.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from shanmen.admission.records import REMEMBER_INSIDE
@@ -15,6 +15,11 @@ from shanmen.db.pipeline import Statement, array
 
 Rows = Iterable[Sequence[Any]]
 
+RULES = """
+SELECT EXISTS (SELECT FROM zone_limit WHERE tenant_id = %(tenant)s),
+    EXISTS (SELECT FROM gate_policy WHERE tenant_id = %(tenant)s AND companions <> '[]'),
+    EXISTS (SELECT FROM blocked_document WHERE tenant_id = %(tenant)s AND lifted_at IS NULL)
+"""
 _KINDS = """
     (SELECT array_agg(c.kind::uuid) AS ids FROM gate_policy p
      CROSS JOIN LATERAL jsonb_array_elements_text(p.companions) AS c(kind)
@@ -74,6 +79,17 @@ class Around:
     orders: set[str] = field(default_factory=set)
     """Orders of which somebody entered who may enter alone, in this batch."""
 
+    def meet(self, rows: Sequence[Rows]) -> None:
+        """Take what the rows of `companions_statements` say."""
+        lanes, orders, named = rows
+        self.at_lanes = {row[0]: row[1] for row in lanes}
+        self.of_orders = {row[0] for row in orders}
+        self.named = frozenset(row[0] for row in named)
+
+    def block(self, rows: Rows) -> None:
+        """Take what the rows of `blocked_statement` say."""
+        self.blocked = frozenset(row[0] for row in rows)
+
     def accompanied(
         self, *, lane_id: UUID, ticket_id: UUID, order: str, now: datetime, named: Iterable[UUID]
     ) -> bool:
@@ -91,36 +107,49 @@ class Around:
         self.orders.add(order)
 
 
-def statements(
+class RulesThere(NamedTuple):
+    """Which of the rarer rules an operator has."""
+
+    zone_limits: bool
+    companions: bool
+    blocked: bool
+
+
+def rules_statement(tenant_id: int) -> Statement:
+    """Read which of the rarer rules there are; its row makes `RulesThere`."""
+    return Statement(RULES, {"tenant": tenant_id})
+
+
+def companions_statements(
     tenant_id: int,
     *,
     lanes: Iterable[UUID],
     tickets: Iterable[UUID],
-    indexes: Iterable[int],
     named: Iterable[UUID],
     now: datetime,
-    today: date,
 ) -> list[Statement]:
-    """Read all of it; rows make `around`."""
+    """Read who may take whom along; rows make `Around.meet`."""
     asked = {
         "tenant": tenant_id,
         "lanes": array(lanes),
         "tickets": array(tickets),
-        "indexes": array(indexes),
         "named": array(named),
         "since": now - timedelta(seconds=COMPANION_SECONDS),
         "lately": now - REMEMBER_INSIDE,
-        "today": today,
     }
-    return [Statement(sql, asked) for sql in (AT_LANES, OF_ORDERS, NAMED, BLOCKED)]
+    return [Statement(sql, asked) for sql in (AT_LANES, OF_ORDERS, NAMED)]
 
 
-def around(rows: Sequence[Rows]) -> Around:
-    """What the rows of `statements` say."""
-    lanes, orders, named, blocked = rows
-    return Around(
-        at_lanes={row[0]: row[1] for row in lanes},
-        of_orders={row[0] for row in orders},
-        named=frozenset(row[0] for row in named),
-        blocked=frozenset(row[0] for row in blocked),
+def blocked_statement(
+    tenant_id: int, *, tickets: Iterable[UUID], indexes: Iterable[int], today: date
+) -> Statement:
+    """Read which of these documents, and of those of the tickets' holders, are blocked."""
+    return Statement(
+        BLOCKED,
+        {
+            "tenant": tenant_id,
+            "tickets": array(tickets),
+            "indexes": array(indexes),
+            "today": today,
+        },
     )

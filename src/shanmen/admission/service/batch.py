@@ -1,4 +1,7 @@
-"""Admitting many at once, in three round trips: find the tickets, lock and read, write.
+"""Admitting many at once, in two round trips: lock the tickets and read, write.
+
+Documents and short numbers need one before, to find their tickets; operators who limit zones, have
+tickets for companions or block documents need one between.
 
 A scan is known by the id its device chose. That id is looked up only after the tickets are locked,
 so of two transactions with the same scan the second sees what the first wrote. Scans that lock no
@@ -9,12 +12,13 @@ transaction runs again and finds the first.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 import psycopg
 
 from shanmen.admission import records
-from shanmen.admission.events import tickets_used
+from shanmen.admission.events import tickets_used_statements
 from shanmen.admission.presented import Presented, recognise
 from shanmen.admission.queries import views_of
 from shanmen.admission.records import ScanRecord
@@ -28,7 +32,7 @@ from shanmen.admission.service.lane_rows import (
     policies_statement,
 )
 from shanmen.catalog.queries import catalog_at, version_statement
-from shanmen.db.pipeline import run
+from shanmen.db.pipeline import Statement, run
 from shanmen.db.session import Session
 from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
@@ -47,16 +51,28 @@ async def admit_one(session: Session, *, scan: ScanRequest) -> DecisionView:
     return outcome
 
 
-async def admit(session: Session, *, scans: Sequence[ScanRequest]) -> list[Outcome]:
+async def admit(
+    session: Session,
+    *,
+    scans: Sequence[ScanRequest],
+    read: Mapping[UUID, Presented] = MappingProxyType({}),
+) -> list[Outcome]:
     """Decide many scans in this transaction, in their order; one outcome for each.
 
     A scan that was decided before gets the same decision again and changes nothing. A request that
     cannot be a scan (an unknown lane, nothing scanned) is answered with its error and leaves its
     neighbours alone. The caller commits before it answers anybody.
+
+    Args:
+        scans: what devices ask.
+        read: what scans present, by their ids, as far as `recognise` has read it already.
     """
     now = clock.now()
     keys = own_keys(session.keyring)
-    read = {scan.scan_id: recognise(scan, keyring=session.keyring, keys=keys) for scan in scans}
+    read = {
+        scan.scan_id: read.get(scan.scan_id) or recognise(scan, keyring=session.keyring, keys=keys)
+        for scan in scans
+    }
     found = await _find(session, read.values(), now)
     book, known = await _lock_and_read(session, scans, read, found, now)
     fresh: dict[UUID, ScanRecord] = {}
@@ -111,48 +127,73 @@ async def _lock_and_read(
     ticket_ids.update(found.by_number.values())
     ticket_ids.update(c.ticket_id for several in found.by_document.values() for c in several)
     indexes = {index for p in read.values() for index in p.documents}
-    rows = await run(
-        session,
-        [
-            gate.lock_statement(tenant, ticket_ids),
-            records.by_id_statement(tenant, [scan.scan_id for scan in scans]),
-            records.history_statement(tenant, ticket_ids, now=now),
-            records.document_history_statement(tenant, ticket_ids, indexes, now=now),
-            gate.holders_statement(tenant, ticket_ids),
-            lanes_statement(tenant, {scan.lane_id for scan in scans}),
-            policies_statement(tenant),
-            places_statement(tenant),
-            version_statement(tenant),
-            zones.lock_statement(tenant, lanes={scan.lane_id for scan in scans}),
-            *around.statements(
-                tenant,
-                lanes={scan.lane_id for scan in scans},
-                tickets=ticket_ids,
-                indexes=indexes,
-                named=_named(scans),
-                now=now,
-                today=clock.local(now, records.FALLBACK_TIMEZONE).date(),
-            ),
-        ],
-    )
-    catalog = await catalog_at(session, rows[8][0][0] if rows[8] else 0)
+    lane_ids = {scan.lane_id for scan in scans}
+    statements = [
+        gate.lock_statement(tenant, ticket_ids),
+        records.by_id_statement(tenant, [scan.scan_id for scan in scans]),
+        records.history_statement(tenant, ticket_ids, now=now),
+        gate.holders_statement(tenant, ticket_ids),
+        lanes_statement(tenant, lane_ids),
+        policies_statement(tenant),
+        places_statement(tenant),
+        version_statement(tenant),
+        around.rules_statement(tenant),
+    ]
+    if indexes:
+        statements.append(records.document_history_statement(tenant, ticket_ids, indexes, now=now))
+    rows = await run(session, statements)
+    catalog = await catalog_at(session, rows[7][0][0] if rows[7] else 0)
     book = Book(
         types=catalog.types,
         now=now,
         keyring=session.keyring,
         tickets=gate.tickets(rows[0]),
         histories=records.histories(rows[2]),
-        documents_admitted={row[0]: row[1] for row in rows[3]},
-        holders=gate.holders(rows[4]),
-        lanes=lanes(rows[5]),
-        policies=policies(rows[6]),
-        places=places(rows[7]),
+        holders=gate.holders(rows[3]),
+        lanes=lanes(rows[4]),
+        policies=policies(rows[5]),
+        places=places(rows[6]),
+        documents_admitted={row[0]: row[1] for row in rows[9]} if indexes else {},
         by_document=found.by_document,
         by_number=found.by_number,
-        zones=zones.zone_rows(rows[9]),
-        around=around.around(rows[10:]),
     )
+    there = around.RulesThere(*rows[8][0])
+    if any(there):
+        await _read_around(session, there, scans, book, ticket_ids=ticket_ids, indexes=indexes)
     return book, records.records(rows[1])
+
+
+async def _read_around(
+    session: Session,
+    there: around.RulesThere,
+    scans: Sequence[ScanRequest],
+    book: Book,
+    *,
+    ticket_ids: set[UUID],
+    indexes: set[int],
+) -> None:
+    """Lock the zones with a maximum, and read what companions and blocked documents ask for."""
+    tenant = session.tenant_id
+    lane_ids = {scan.lane_id for scan in scans}
+    statements: list[Statement] = []
+    if there.zone_limits:
+        statements.append(zones.lock_statement(tenant, lanes=lane_ids))
+    if there.companions:
+        statements += around.companions_statements(
+            tenant, lanes=lane_ids, tickets=ticket_ids, named=_named(scans), now=book.now
+        )
+    if there.blocked:
+        today = clock.local(book.now, records.FALLBACK_TIMEZONE).date()
+        statements.append(
+            around.blocked_statement(tenant, tickets=ticket_ids, indexes=indexes, today=today)
+        )
+    rows = await run(session, statements)
+    if there.zone_limits:
+        book.zones = zones.zone_rows(rows.pop(0))
+    if there.companions:
+        book.around.meet(rows[:3])
+    if there.blocked:
+        book.around.block(rows[-1])
 
 
 def _named(scans: Iterable[ScanRequest]) -> set[UUID]:
@@ -171,12 +212,14 @@ async def _write(session: Session, fresh: Sequence[ScanRecord], book: Book) -> N
     counted = [s.ticket_id for s in fresh if s.persons and s.ticket_id is not None]
     if counted:
         statements.append(feed.add_statement(session.tenant_id, counted))
+    statements += tickets_used_statements(
+        session.tenant_id, ticket_ids=(use.ticket_id for use in book.uses)
+    )
     try:
         await run(session, statements)
     except psycopg.errors.UniqueViolation as error:
         # Another transaction decided one of these scans meanwhile: run again and find it.
         raise psycopg.errors.SerializationFailure("a scan was decided meanwhile") from error
-    await tickets_used(session, ticket_ids=(use.ticket_id for use in book.uses))
 
 
 async def _views(

@@ -93,6 +93,8 @@ class Book:
 
     def _zone(self, gate: GateState) -> ZoneRow | None:
         """The gate's zone, where it has a maximum."""
+        if not self.zones:
+            return None
         return next(
             (z for z in self.zones.values() if z.site_id == gate.site and z.number == gate.zone),
             None,
@@ -266,10 +268,9 @@ class Book:
             self.moves[key] = self.moves.get(key, 0) + way
         facts = self.facts[ticket_id]
         inside = {**facts.inside_zones, gate.zone: facts.inside_zones.get(gate.zone, 0) + way}
-        facts = replace(facts, inside_zones=inside)
         if gate.direction == "out":
             left = max(0, facts.persons_inside - decision.persons)
-            self.facts[ticket_id] = replace(facts, persons_inside=left)
+            self.facts[ticket_id] = replace(facts, inside_zones=inside, persons_inside=left)
             return
         ticket = self.tickets.get(ticket_id)
         if ticket is not None and not facts.companion:
@@ -277,6 +278,7 @@ class Book:
         self.uses.append(Use(ticket_id, decision.persons, self.now))
         self.facts[ticket_id] = replace(
             facts,
+            inside_zones=inside,
             persons_entered=facts.persons_entered + decision.persons,
             persons_inside=facts.persons_inside + decision.persons,
             last_entry=Entry(self.now, self.places[_uuid(gate.entrance)].entrance_name),
