@@ -184,6 +184,17 @@ async def test_undo_takes_back_only_who_passed(alone, server):
     assert (await alone.scan(ONE, ticket.text)).persons == 3
 
 
+async def test_undo_after_a_correction_takes_back_nothing_more(gates, alone, server):
+    ticket = server.sell(tell=False)
+    scan = await alone.scan(ONE, ticket.text)
+    again = await gates.restart(alone)
+    await again.correct(scan.scan_id, entered=False, staff="Lin")
+    await again.undo(scan.scan_id, reason="nobody there", staff="Lin")
+    assert steps(again)[-2:] == [("corrected", -1), ("undone", 0)]
+    assert (await again.scan(ONE, ticket.text)).outcome == "admitted"
+    assert (await again.scan(ONE, ticket.text)).outcome == "refused"
+
+
 async def test_emergency_opens_all_and_is_counted(gates, alone):
     heard = []
 

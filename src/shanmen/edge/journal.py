@@ -151,9 +151,9 @@ class Journal:
         intent = self._find(scan_id)
         if intent.state not in _STANDING:
             raise CannotBeDone(state=intent.state.value)
-        # What was given back already is not given back twice.
-        gone = intent.sensor and intent.state in {State.DONE, State.ASSUMED}
-        persons = intent.passed if gone else intent.persons
+        # What was given back already, or corrected, is not given back twice.
+        settled = intent.state is State.DONE or (intent.sensor and intent.state is State.ASSUMED)
+        persons = intent.passed if settled else intent.persons
         self._write(intent, "undone", at, persons=persons, reason=reason, staff=staff)
         self._count(intent, -persons, at)
         self._forget(intent)
