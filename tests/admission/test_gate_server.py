@@ -10,13 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from litestar import Litestar
 
 from shanmen.admission import protocol
+from shanmen.admission.protocol import Changes
 from shanmen.admission.service import change_lane, changes, devices
 from shanmen.admission.service.devices import Device
-from shanmen.db.session import Database
+from shanmen.db.session import Database, Session
 from shanmen.kit import clock, ids
 from shanmen.tickets import feed, token
 from shanmen.tickets.token import ROTATING
-from tests.admission.conftest import CHIEF, Gates
+from tests.admission.conftest import CHIEF, Gates, Made
 from tests.admission.gatehouse import Gatehouse, make_app
 from tests.sites.conftest import asgi
 from tests.support.park import make_park
@@ -221,6 +222,52 @@ async def test_a_mark_in_the_middle_goes_on(house: Gatehouse):
         mark, found, fresh = await fetch(device, mark)
         assert found == {one.id.bytes for one in made}
         assert not any(fresh)
+
+
+async def test_of_tickets_that_were_only_used_a_gate_hears_how_often(house: Gatehouse):
+    gates, unit = house.gates, house.gates.unit()
+
+    async def fetch(mark: str, *, counts: bool = True) -> Changes:
+        device = await unit(devices.device, device_id=gate.device_id)
+        assert device
+        read = await unit(changes.read_changes, device=device, since=mark, counts=counts)
+        assert not read.more
+        return changes.changes(read, "")
+
+    async def count(*made: Made) -> None:
+        async def add(session: Session) -> None:
+            named = [one.id for one in made]
+            statement = feed.add_statement(session.tenant_id, named, counted=True)
+            await (await session.driver()).execute(statement.sql, statement.params)
+
+        await unit(add)
+
+    with clock.at(gates.at(11)):
+        used, moved = await gates.ticket(), await gates.ticket()
+        later = await gates.ticket(shift_days=4)
+        gate = await house.gate()
+        first = await fetch("")
+        assert {used.id.bytes, moved.id.bytes} <= {row.id for row in first.tickets}
+        assert first.counts == []
+        sold = await gates.ticket()
+        await house.tell(sold, moved)
+        for made in (used, moved, sold):
+            assert (await gates.scan(made.code)).admitted
+        answer = await fetch(first.mark)
+        assert {row.id for row in answer.tickets} == {moved.id.bytes, sold.id.bytes}
+        [told] = answer.counts
+        [whole] = [
+            row for row in (await fetch(first.mark, counts=False)).tickets if row.id == told.id
+        ]
+        assert told.id == used.id.bytes
+        assert (told.status, told.persons_entered, told.last_entrance) == ("used", 1, 1)
+        for name in told.__struct_fields__:
+            assert getattr(told, name) == getattr(whole, name)
+    with clock.at(gates.at(11, days=1)):
+        # It was beyond what gates knew: whatever became of it, the gate has to have it whole.
+        await count(later)
+        nearer = await fetch(answer.mark)
+        assert later.id.bytes in {row.id for row in nearer.tickets}
 
 
 async def test_a_transaction_that_lasts_is_not_missed(house: Gatehouse):

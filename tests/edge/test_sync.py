@@ -10,9 +10,10 @@ from shanmen.admission import protocol
 from shanmen.admission.protocol import Answer, Command
 from shanmen.edge.client import Breaker, Skew
 from shanmen.kit import clock, ids
-from tests.support.gate_server import LANES, START, Died
+from tests.support.gate_server import LANES, START, Died, ms
 
 ONE, TWO, BOTH = LANES
+CARD = "11010119900307002X"
 
 
 async def test_the_server_decides_while_it_answers(agent, server):
@@ -285,6 +286,36 @@ async def test_pages_of_a_fresh_load_and_what_is_gone(gates, server):
     server.put(structs.replace(sold[0].row, status="gone"))
     await agent.sync()
     assert agent.status().tickets == 9
+
+
+async def test_of_a_ticket_that_others_used_only_the_count_comes_again(gates, server):
+    ticket = server.sell(party=3, documents=(CARD,), names=("张*",))
+    agent = await gates.ready()
+    used = structs.replace(ticket.row, persons_entered=2, last_entered_at=ms(START))
+    server.count(structs.replace(used, last_entrance=9, sealed=b"", documents=[]))
+    await agent.sync()
+    server.down = True
+    answer = await agent.scan(ONE, CARD)
+    assert (answer.outcome, answer.persons, answer.names) == ("admitted", 1, ["张*"])
+    assert (await agent.scan(ONE, ticket.text)).reason == "all_in"
+
+
+async def test_a_gate_that_lost_what_was_counted_asks_for_everything(gates, server):
+    server.page = 2
+    sold = [server.sell() for _ in range(5)]
+    agent = await gates.ready()
+    with agent._gate.store.transaction():
+        agent._gate.store.do("DELETE FROM ticket WHERE id = ?", (sold[0].id,))
+    for ticket in sold:
+        server.count(structs.replace(ticket.row, status="used", persons_entered=1))
+    await agent.sync()
+    # The pages that followed were kept, and nothing was forgotten meanwhile.
+    assert (agent.status().tickets, agent._gate.memory.mark) == (4, "")
+    await agent.sync()
+    assert agent.status().tickets == 5
+    server.down = True
+    for ticket in sold:
+        assert (await agent.scan(ONE, ticket.text)).reason == "already_used"
 
 
 async def test_a_fresh_load_forgets_what_is_not_told_again(gates, server):

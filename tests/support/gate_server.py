@@ -36,6 +36,7 @@ from shanmen.admission.protocol import (
     Refusal,
     Rules,
     Setup,
+    TicketCount,
     TicketRow,
     TypeInfo,
     ZoneState,
@@ -117,6 +118,8 @@ class GateServer:
     commands: list[Command] = field(default_factory=list)
     zones: list[ZoneState] = field(default_factory=list)
     setup: Setup = field(init=False)
+    counted: set[int] = field(default_factory=set)
+    """Which of the changes were no more than that others used a ticket."""
     calls: list[str] = field(default_factory=list)
     last: Reply | None = None
 
@@ -248,6 +251,11 @@ class GateServer:
         self.rows[row.id] = row
         self.changed.append(row.id)
 
+    def count(self, row: TicketRow) -> None:
+        """Tell gates that others used a ticket, and nothing else of it."""
+        self.put(row)
+        self.counted.add(len(self.changed) - 1)
+
     def entered(self, ticket_id: bytes) -> int:
         """How many entered with a ticket, as far as the server knows."""
         return sum(self._by_scan(ticket_id).values())
@@ -348,6 +356,9 @@ class GateServer:
         since = query.get("since", [""])[0]
         start = int(since) if since else 0
         found = self.changed[start : start + self.page]
+        rows = [self._row(each) for each in dict.fromkeys(found)]
+        whole = {each for n, each in enumerate(found, start) if n not in self.counted}
+        light = {row.id for row in rows} - whole if query.get("counts") == ["1"] else set()
         digest = str(hash(encode(self.setup)))
         known = query.get("setup", [""])[0] == digest
         return Changes(
@@ -357,7 +368,8 @@ class GateServer:
             server_time=self._now(),
             setup=None if known else self.setup,
             setup_digest=digest,
-            tickets=[self._row(each) for each in dict.fromkeys(found)],
+            tickets=[row for row in rows if row.id not in light],
+            counts=[_count_of(row) for row in rows if row.id in light],
             zone_states=self.zones,
         )
 
@@ -397,3 +409,7 @@ class GateServer:
         self.health.append(health)
         self.commands = [each for each in self.commands if each.id not in health.done]
         return HealthAnswer(server_time=self._now(), commands=list(self.commands))
+
+
+def _count_of(row: TicketRow) -> TicketCount:
+    return TicketCount(*(getattr(row, name) for name in TicketCount.__struct_fields__))

@@ -23,6 +23,7 @@ from shanmen.admission.protocol import (
     JournalReceipt,
     JournalUpload,
     LaneHealth,
+    TicketCount,
     TicketRow,
     encode,
 )
@@ -179,6 +180,7 @@ class Sync:
         """
         memory = self._gate.memory
         asked = asyncio.create_task(self._ask_changes(memory.mark, memory.setup_digest))
+        lost = 0
         try:
             while True:
                 changes = await asked
@@ -186,7 +188,7 @@ class Sync:
                     asked = asyncio.create_task(
                         self._ask_changes(changes.mark, changes.setup_digest)
                     )
-                await self._take(changes, counted)
+                lost = await self._take(changes, counted, lost)
                 if not changes.more:
                     return
         finally:
@@ -195,18 +197,23 @@ class Sync:
             asked.cancel()
 
     async def _ask_changes(self, mark: str, setup_digest: str) -> Changes:
-        query = urlencode({"since": mark, "setup": setup_digest})
+        query = urlencode({"since": mark, "setup": setup_digest, "counts": "1"})
         return await self._server.call(
             "GET", f"{PATH_CHANGES}?{query}", b"", Changes, seconds=_PATIENCE_SECONDS
         )
 
-    async def _take(self, changes: Changes, counted: tuple[str, int]) -> None:
+    async def _take(self, changes: Changes, counted: tuple[str, int], lost: int) -> int:
+        """Keep a page; returns how many tickets were counted that this gate lost, all in all."""
         await self._desk.run(lambda: self._begin(changes, counted))
         rows = changes.tickets
         for first in range(0, len(rows), _CHUNK):
             chunk = rows[first : first + _CHUNK]
             await self._desk.run(partial(self._put, chunk))
-        await self._desk.run(lambda: self._finish(changes))
+        for first in range(0, len(changes.counts), _CHUNK):
+            counts = changes.counts[first : first + _CHUNK]
+            lost += await self._desk.run(partial(self._put_counts, counts))
+        await self._desk.run(lambda: self._finish(changes, lost))
+        return lost
 
     def _begin(self, changes: Changes, counted: tuple[str, int]) -> None:
         gate = self._gate
@@ -223,14 +230,22 @@ class Sync:
         with gate.store.transaction():
             gate.journal.tickets.put(rows, epoch=gate.memory.epoch)
 
-    def _finish(self, changes: Changes) -> None:
-        """The mark moves on only when all that came with it is on the disk."""
+    def _put_counts(self, counts: Sequence[TicketCount]) -> int:
+        gate = self._gate
+        with gate.store.transaction():
+            return gate.journal.tickets.put_counts(counts)
+
+    def _finish(self, changes: Changes, lost: int) -> None:
+        """The mark moves on only when all that came with it is on the disk.
+
+        A gate that has lost what it is told the count of asks for everything anew.
+        """
         gate = self._gate
         with gate.store.transaction():
             if gate.memory.loading and not changes.more:
                 gate.journal.tickets.drop_before(gate.memory.epoch)
             gate.memory.take_mark(
-                changes.mark,
+                "" if lost else changes.mark,
                 more=changes.more,
                 at=gate.skew.now(),
                 skew_ms=gate.skew.ms,

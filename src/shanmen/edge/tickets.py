@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import structs
 
-from shanmen.admission.protocol import Instant, TicketRow, encode
+from shanmen.admission.protocol import Instant, TicketCount, TicketRow, encode
 from shanmen.edge.store import Store
 
 GONE = "gone"
@@ -174,6 +175,20 @@ class Tickets:
             "INSERT OR IGNORE INTO mark VALUES (?, ?)",
             sorted((mark, row.id) for row in kept for mark, _ in row.documents),
         )
+
+    def put_counts(self, counts: Sequence[TicketCount]) -> int:
+        """Take over how often tickets were used by all; returns how many of them are unknown."""
+        told = {count.id: count for count in counts}
+        known = self._store.all(
+            f"SELECT body FROM ticket WHERE id IN ({', '.join('?' * len(told))})",  # noqa: S608
+            list(told),
+        )
+        rows = [_decode(row[0]) for row in known]
+        changed = [structs.replace(row, **structs.asdict(told[row.id])) for row in rows]
+        self._store.do_many(
+            "UPDATE ticket SET body = ? WHERE id = ?", ((encode(row), row.id) for row in changed)
+        )
+        return len(told) - len(rows)
 
     def _drop_marks(self, rows: Sequence[TicketRow]) -> None:
         known = self._store.all(

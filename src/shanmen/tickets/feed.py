@@ -34,7 +34,7 @@ OLDEST_MARK = timedelta(days=2)
 """A mark that is older gets everything anew; the day between is for transactions that last."""
 
 ADD = """
-INSERT INTO gate_feed (tenant_id, id, at, ticket_ids) VALUES (%s, %s, %s, %s::uuid[])
+INSERT INTO gate_feed (tenant_id, id, at, ticket_ids, counted) VALUES (%s, %s, %s, %s::uuid[], %s)
 """
 FORGET = "DELETE FROM gate_feed WHERE tenant_id = %s AND at < %s"
 
@@ -50,7 +50,7 @@ COLUMNS = (
 _T_COLUMNS = ", ".join(f"t.{name}" for name in COLUMNS.split(", "))
 
 ALL = f"""
-SELECT {COLUMNS} FROM ticket
+SELECT {COLUMNS}, false FROM ticket
 WHERE tenant_id = %(tenant)s AND site_id = %(site)s
     AND (valid_until, id) > (%(after_until)s, %(after)s) AND valid_from <= %(ahead)s
 ORDER BY valid_until, id LIMIT %(limit)s
@@ -58,19 +58,19 @@ ORDER BY valid_until, id LIMIT %(limit)s
 
 SINCE = f"""
 WITH named AS MATERIALIZED (
-    SELECT id FROM (
-        SELECT unnest(ticket_ids) AS id FROM gate_feed
+    SELECT id, bool_and(counted) AS counted FROM (
+        SELECT unnest(ticket_ids) AS id, counted FROM gate_feed
         WHERE tenant_id = %(tenant)s AND xid >= %(xid)s
-        UNION
-        SELECT id FROM ticket
+        UNION ALL
+        SELECT id, false FROM ticket
         WHERE tenant_id = %(tenant)s AND site_id = %(site)s
             AND visit_day BETWEEN (%(from_ahead)s::timestamptz)::date - 1
                 AND (%(ahead)s::timestamptz)::date + 1
             AND valid_from > %(from_ahead)s AND valid_from <= %(ahead)s
     ) AS every
-    WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
+    WHERE id > %(after)s GROUP BY id ORDER BY id LIMIT %(limit)s
 )
-SELECT named.id, {_T_COLUMNS}
+SELECT named.id, {_T_COLUMNS}, named.counted AND t.valid_from <= %(from_ahead)s
 FROM named LEFT JOIN ticket t ON t.tenant_id = %(tenant)s AND t.id = named.id
     AND t.site_id = %(site)s AND t.valid_until > %(behind)s
     AND (t.valid_from <= %(ahead)s OR t.generation > 0)
@@ -139,6 +139,8 @@ class FeedTicket(NamedTuple):
     status: str
     persons_entered: int
     channel: str
+    counted: bool
+    """The gate has it, and nothing changed since but how often it was used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +154,15 @@ class Page:
     limit: int
 
 
-def add_statement(tenant_id: int, ticket_ids: Iterable[UUID]) -> Statement:
-    """Tell gates of these tickets: one row for all that a transaction touches."""
-    return Statement(ADD, (tenant_id, ids.new_id(), clock.now(), array(set(ticket_ids))))
+def add_statement(
+    tenant_id: int, ticket_ids: Iterable[UUID], *, counted: bool = False
+) -> Statement:
+    """Tell gates of these tickets: one row for all that a transaction touches.
+
+    `counted` says that nothing of them changed but how often they were used.
+    """
+    named = array(set(ticket_ids))
+    return Statement(ADD, (tenant_id, ids.new_id(), clock.now(), named, counted))
 
 
 def forget_statement(tenant_id: int) -> Statement:

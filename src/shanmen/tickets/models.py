@@ -90,3 +90,5 @@ class GateFeed(TenantRow, Base):
     )
     at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
     ticket_ids: Mapped[list[uuid.UUID]] = mapped_column(ARRAY(UUID))
+    counted: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Nothing of these tickets changed but how often they were used."""

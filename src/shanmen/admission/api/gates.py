@@ -219,7 +219,10 @@ async def read_changes(request: AnyRequest) -> Response[bytes]:
 
     async def handle(asked: Asked) -> bytes:
         read = await asked.unit(
-            changes.read_changes, device=asked.device, since=asked.query.get("since", "")
+            changes.read_changes,
+            device=asked.device,
+            since=asked.query.get("since", ""),
+            counts=asked.query.get("counts") == "1",
         )
         # Thousands of signatures would hold up everybody else's requests.
         return await asyncio.to_thread(changes.packed, read, asked.query.get("setup", ""))

@@ -38,6 +38,7 @@ from shanmen.admission.protocol.messages import (
     LaneHealth,
     Refusal,
     Step,
+    TicketCount,
     TicketRow,
 )
 from shanmen.admission.protocol.place import (
@@ -105,6 +106,7 @@ __all__ = [
     "Rules",
     "Setup",
     "Step",
+    "TicketCount",
     "TicketRow",
     "TypeInfo",
     "ZoneState",

@@ -104,6 +104,20 @@ class TicketRow(Struct, frozen=True, array_like=True, gc=False):
     """As in `TypeInfo`, for the channel that sold it."""
 
 
+class TicketCount(Struct, frozen=True, array_like=True, gc=False):
+    """How often a ticket was used that the gate has; the fields are those of `TicketRow`."""
+
+    id: bytes
+    status: str
+    persons_entered: int
+    persons_inside: int
+    last_entered_at: Instant | None
+    last_entrance: int | None
+    entered_here: int
+    inside_here: int
+    inside_zone: int
+
+
 class Holders(Struct, frozen=True, array_like=True):
     """What a guard may see of a ticket's people."""
 
@@ -128,6 +142,8 @@ class Changes(Struct, frozen=True, kw_only=True):
     """None where it is as it was (the request named its digest)."""
     setup_digest: str
     tickets: list[TicketRow]
+    counts: list[TicketCount] = []
+    """Of tickets that the gate was told of before; only where the question has ``counts=1``."""
     zone_states: list[ZoneState] = []
     """As in `Setup`, of this moment: they change with every admission, the rest does not."""
 

@@ -211,7 +211,7 @@ async def _write(session: Session, fresh: Sequence[ScanRecord], book: Book) -> N
         statements.append(zones.move_statement(session.tenant_id, book.moves))
     counted = [s.ticket_id for s in fresh if s.persons and s.ticket_id is not None]
     if counted:
-        statements.append(feed.add_statement(session.tenant_id, counted))
+        statements.append(feed.add_statement(session.tenant_id, counted, counted=True))
     statements += tickets_used_statements(
         session.tenant_id, ticket_ids=(use.ticket_id for use in book.uses)
     )

@@ -18,6 +18,7 @@ from shanmen.admission.protocol import (
     Holders,
     Instant,
     Setup,
+    TicketCount,
     TicketRow,
 )
 from shanmen.admission.service import setup as place
@@ -65,6 +66,11 @@ class Used:
     entered_here: int = 0
     inside_here: int = 0
 
+    @property
+    def last_ms(self) -> Instant | None:
+        """When somebody entered last."""
+        return None if self.last_at is None else _ms(self.last_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -73,6 +79,8 @@ class Read:
     keyring: Keyring
     facts: SetupFacts
     tickets: Sequence[FeedTicket]
+    counted: Sequence[FeedTicket]
+    """Tickets of which nothing is told but how often they were used."""
     holders: Mapping[UUID, Sequence[tuple[bytes, bytes]]]
     """Name and document, both encrypted."""
     used: Mapping[UUID, Used]
@@ -83,9 +91,17 @@ class Read:
 
 
 async def read_changes(
-    session: Session, *, device: Device, since: str, limit: int = protocol.ROWS_AT_ONCE
+    session: Session,
+    *,
+    device: Device,
+    since: str,
+    counts: bool = False,
+    limit: int = protocol.ROWS_AT_ONCE,
 ) -> Read:
-    """Read what changed for a gate since its mark, at most `limit` tickets of it."""
+    """Read what changed for a gate since its mark, at most `limit` tickets of it.
+
+    With `counts`, of tickets that were only used it is given no more than how often.
+    """
     tenant = session.tenant_id
     seen, *about = await run(
         session, [Statement(feed.SNAPSHOT), *place.statements(tenant, device=device)]
@@ -99,20 +115,21 @@ async def read_changes(
         limit=limit,
     )
     [rows] = await run(session, [asked.statement])
-    tickets, mark, more = feed.read_page(asked, rows)
+    found, mark, more = feed.read_page(asked, rows)
+    counted = [ticket for ticket in found if counts and ticket.counted]
+    tickets = [ticket for ticket in found if not (counts and ticket.counted)]
     holders: dict[UUID, list[tuple[bytes, bytes]]] = defaultdict(list)
     used: dict[UUID, Used] = {}
-    if tickets:
-        ids = [ticket.id for ticket in tickets]
+    if found:
         people, scans = await run(
             session,
             [
-                feed.holders_statement(tenant, ids),
+                feed.holders_statement(tenant, [ticket.id for ticket in tickets]),
                 Statement(
                     USED,
                     {
                         "tenant": tenant,
-                        "ids": array(ids),
+                        "ids": array(ticket.id for ticket in found),
                         "since": clock.now() - place.REMEMBER_INSIDE,
                         "entrances": list(facts.zone_entrances),
                         "device": device.id,
@@ -128,6 +145,7 @@ async def read_changes(
         keyring=session.keyring,
         facts=facts,
         tickets=tickets,
+        counted=counted,
         holders=holders,
         used=used,
         mark=mark.text,
@@ -154,6 +172,7 @@ def changes(read: Read, known_digest: str) -> Changes:
         setup=None if digest == known_digest else setup,
         setup_digest=digest,
         tickets=[rows.row(ticket) for ticket in read.tickets],
+        counts=[rows.count(ticket) for ticket in read.counted],
         zone_states=list(read.facts.zone_states),
     )
 
@@ -185,7 +204,9 @@ class _Rows:
         self.key_id, self.key = signing_key(read.keyring)
         self.document_key = DocumentKey(document_key(read.keyring))
         self.types = {kind.id: kind.number for kind in read.facts.catalog.types.values()}
-        self.entrances = {p.entrance_id: p.entrance_number for p in read.facts.places}
+        self.entrances: dict[UUID | None, int] = {
+            place.entrance_id: place.entrance_number for place in read.facts.places
+        }
         self.known: dict[tuple[object, ...], _Alike] = {}
 
     def row(self, ticket: FeedTicket) -> TicketRow:
@@ -220,14 +241,29 @@ class _Rows:
             ticket.flags,
             ticket.persons_entered,
             used.inside,
-            None if used.last_at is None else _ms(used.last_at),
-            None if used.entrance_id is None else self.entrances.get(used.entrance_id),
+            used.last_ms,
+            self.entrances.get(used.entrance_id),
             sealed,
             sealed_documents,
             used.entered_here,
             used.inside_here,
             used.inside_zone,
             alike.static_code,
+        )
+
+    def count(self, ticket: FeedTicket) -> TicketCount:
+        """How often a ticket was used."""
+        used = self.read.used.get(ticket.id, _UNUSED)
+        return TicketCount(
+            ticket.id.bytes,
+            ticket.status,
+            ticket.persons_entered,
+            used.inside,
+            used.last_ms,
+            self.entrances.get(used.entrance_id),
+            used.entered_here,
+            used.inside_here,
+            used.inside_zone,
         )
 
     def alike(self, ticket: FeedTicket) -> _Alike:

@@ -56,7 +56,7 @@ async def override(session: Session, *, scan_id: UUID, persons: int, reason: str
                 records.OVERRIDE, (persons, left, session.actor.label, reason, tenant, scan_id)
             ),
             gate.use_statement(tenant, [gate.Use(ticket.id, persons, scan.at)]),
-            feed.add_statement(tenant, [ticket.id]),
+            feed.add_statement(tenant, [ticket.id], counted=True),
             _move(tenant, scan, zone_ids, persons),
         ],
     )
@@ -97,7 +97,7 @@ async def undo(session: Session, *, scan_id: UUID, reason: str) -> DecisionView:
     if ticket is not None and scan.direction == "in":
         statements.append(gate.use_statement(tenant, [gate.Use(ticket.id, -scan.persons, now)]))
     if ticket is not None:
-        statements.append(feed.add_statement(tenant, [ticket.id]))
+        statements.append(feed.add_statement(tenant, [ticket.id], counted=True))
     await run(session, statements)
     if ticket is not None:
         await tickets_used(session, ticket_ids=[ticket.id])

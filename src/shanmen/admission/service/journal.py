@@ -206,7 +206,7 @@ def _plan(tenant: int, read: _Read, rows: Sequence[JournalRow]) -> _Plan:
     if uses:
         statements.append(gate.use_statement(tenant, uses))
     if work.ticket_ids():
-        statements.append(feed.add_statement(tenant, work.ticket_ids()))
+        statements.append(feed.add_statement(tenant, work.ticket_ids(), counted=True))
     moves = {(device.zone_id, day): persons for day, persons in work.moves().items()}
     if moves:
         statements.append(zones.move_statement(tenant, moves))
