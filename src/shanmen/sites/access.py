@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from litestar import Litestar, Request
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.handlers import BaseRouteHandler
 
 from shanmen.db.session import Actor, Database, Unit
@@ -33,6 +33,7 @@ from shanmen.web.render import NavItem, web_of
 __all__ = [
     "DEPENDENCIES",
     "PUBLIC",
+    "VISITORS",
     "Access",
     "NavEntry",
     "access_in",
@@ -252,13 +253,20 @@ async def provide_caller(request: Request[Any, Any, Any]) -> ApiCaller:
     return caller
 
 
+async def provide_visitor_unit(
+    request: Request[Any, Any, Any], site: NamedDependency[SiteContext]
+) -> Unit:
+    """What runs use cases for a visitor of a site."""
+    database: Database = request.app.state.database
+    return database.unit(site.tenant_id, actor=Actor("visitor", ip=ip_of(request)))
+
+
 async def provide_unit(request: Request[Any, Any, Any]) -> Unit:
     """What runs use cases for this caller: as a visitor under ``/s/``, else as who they are."""
+    if request.scope["path"].startswith("/s/"):
+        return await provide_visitor_unit(request, await provide_site(request))
     ip = ip_of(request)
     database: Database = request.app.state.database
-    if request.scope["path"].startswith("/s/"):
-        site = await provide_site(request)
-        return database.unit(site.tenant_id, actor=Actor("visitor", ip=ip))
     caller = await _caller(request)
     unit = database.unit(caller.tenant_id, actor=actor_of(caller, ip=ip))
     repeat = await expect_repeats(request, caller, database)
@@ -272,6 +280,10 @@ DEPENDENCIES: Final[dict[str, Provide]] = {
     "unit": Provide(provide_unit),
 }
 """For ``Litestar(dependencies=…)``."""
+
+VISITORS: Final[dict[str, Provide]] = {"unit": Provide(provide_visitor_unit)}
+"""For routers of visitors' pages. One that needs the other is simply provided after it; two that
+do not know of each other are provided in a group of tasks, which takes longer than both."""
 
 
 def current_site(request: Connection, staff: SignedIn) -> SiteContext | None:

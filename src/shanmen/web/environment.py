@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, Template, nodes
+from jinja2.environment import TemplateModule
 from jinja2.runtime import Context
+from jinja2.visitor import NodeTransformer
 from litestar import Request
 from markupsafe import Markup
 
@@ -146,6 +148,61 @@ _FILTERS: Final = (
 )
 
 
+_FOLDED: Final = ("t", "icon", "static")
+"""Functions that always give the same for the same, as long as the process lives."""
+
+
+class _Fold(NodeTransformer):
+    """Writes into a template what calls with constant arguments give.
+
+    A page asks for fifty texts by their keys, and calling a function is what templates are slow at.
+    """
+
+    def __init__(self, functions: Mapping[str, Callable[..., object]]) -> None:
+        self.functions = functions
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802 - the visitor's own scheme
+        """Replace a call whose value is known."""
+        self.generic_visit(node)
+        function = self.functions.get(node.node.name) if isinstance(node.node, nodes.Name) else None
+        if function is None or node.dyn_args or node.dyn_kwargs:
+            return node
+        try:
+            positional = [argument.as_const() for argument in node.args]
+            named = dict(argument.as_const() for argument in node.kwargs)
+            return nodes.Const(function(*positional, **named), lineno=node.lineno)
+        except Exception:  # noqa: BLE001 - not constant, or a mistake that shows where it is shown
+            return node
+
+
+class _Template(Template):
+    def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:
+        """Return the macros of an imported template, which were made once.
+
+        Jinja looks first whether the page has globals of its own; here none has.
+        """
+        del ctx
+        return super()._get_default_module()
+
+
+class _Environment(Environment):
+    template_class = _Template
+    folded: Mapping[str, Callable[..., object]] = {}
+
+    def _generate(
+        self,
+        source: nodes.Template,
+        name: str | None,
+        filename: str | None,
+        defer_init: bool = False,  # noqa: FBT001, FBT002 - as it is overridden
+    ) -> str:
+        # A name that the template gives to something else is not the function.
+        own = {node.name for node in source.find_all(nodes.Name) if node.ctx != "load"}
+        known = {word: called for word, called in self.folded.items() if word not in own}
+        _Fold(known).visit(source)
+        return super()._generate(source, name, filename, defer_init)
+
+
 def template_roots() -> list[Path]:
     """Return the folders templates are found in: the kit's own first, then each module's."""
     package = Path(str(resources.files("shanmen")))
@@ -155,7 +212,7 @@ def template_roots() -> list[Path]:
 
 def environment_of(locale: Locale, assets: Assets, config: WebConfig) -> Environment:
     """Make the environment of one language."""
-    environment = Environment(
+    environment = _Environment(
         loader=ChoiceLoader(
             [FileSystemLoader(root) for root in [*config.templates, *template_roots()]]
         ),
@@ -169,6 +226,8 @@ def environment_of(locale: Locale, assets: Assets, config: WebConfig) -> Environ
     )
     names = _globals(locale, assets)
     environment.globals.update(names)
+    if not config.debug:
+        environment.folded = {name: names[name] for name in _FOLDED}  # type: ignore[misc] # Functions.
     environment.filters.update({name: names[name] for name in (*_FILTERS, "weekday")})
     return environment
 

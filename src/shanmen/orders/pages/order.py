@@ -52,6 +52,8 @@ ASK_WITHIN: Final = 4.0
 _ASKED: Final = "orders_asked"
 _SHOWS_TICKETS: Final = frozenset({State.ISSUED, State.PARTLY_USED, State.USED, State.REFUNDING})
 _HAS_CODE: Final = frozenset({"valid", "partly_used"})
+_MASK: Final = 4
+"""Of a ticket's QR code: most of what it says is a signature, so any mask is as good."""
 KEEP_HEADER: Final = "x-shanmen-keep"
 """Tells the service worker to keep the page (1) or to forget it (0)."""
 
@@ -176,7 +178,7 @@ def _picture(
 @lru_cache(maxsize=1024)
 def _drawn(text: str, label: str) -> Markup:
     """The picture of a code; a page is looked at more than once."""
-    return qr_svg(text, label)
+    return qr_svg(text, label, mask=_MASK)
 
 
 def _ticket_state(shown: OrderLineView, *, over: bool) -> str:

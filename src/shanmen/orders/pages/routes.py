@@ -1,5 +1,7 @@
 """All pages of this module, and their place in the console's navigation."""
 
+from litestar import Router
+
 from shanmen.orders.pages import (
     browse,
     checkout,
@@ -13,18 +15,25 @@ from shanmen.orders.pages import (
     paying,
     refund,
 )
-from shanmen.sites.access import NavEntry
+from shanmen.sites.access import VISITORS, NavEntry
 from shanmen.web.render import NavItem
 
+visitors = Router(
+    "/",
+    dependencies=dict(VISITORS),
+    route_handlers=[
+        *browse.routes,
+        *checkout.routes,
+        *order.routes,
+        *paying.routes,
+        *refund.routes,
+        *move.routes,
+        *find.routes,
+        *offline.routes,
+    ],
+)
 routes = [
-    *browse.routes,
-    *checkout.routes,
-    *order.routes,
-    *paying.routes,
-    *refund.routes,
-    *move.routes,
-    *find.routes,
-    *offline.routes,
+    visitors,
     *console.routes,
     *console_change.routes,
     *conduct.routes,
