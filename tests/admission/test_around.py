@@ -118,6 +118,20 @@ async def test_a_zone_fills_within_a_batch(gates: Gates):
     assert [one.reason for one in found] == ["", "", "zone_full"]
 
 
+async def test_all_of_these_rules_at_once(gates: Gates):
+    await policy(gates, companions=[gates.park.types["child"]])
+    blocked, adult = await gates.ticket(), await gates.ticket()
+    child, last = await gates.ticket("child"), await gates.ticket()
+    with clock.at(gates.at(11)):
+        unit = gates.unit(CHIEF)
+        await unit(set_limit, zone_id=gates.park.zone_id, max_inside=2)
+        await unit(block_document, kind="id_card", number=blocked.documents[0], reason="x")
+    scanned = (blocked, child, adult, child, last)
+    found = await together(gates, *(one.code for one in scanned))
+    reasons = [one.reason for one in found]
+    assert reasons == ["blocked", "companion_missing", "", "", "zone_full"]
+
+
 async def test_a_blocked_document(gates: Gates):
     made, other = await gates.ticket("family"), await gates.ticket()
     unit = gates.unit(CHIEF)
