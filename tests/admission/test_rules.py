@@ -119,7 +119,8 @@ def test_every_reason_is_reached_above() -> None:
     cases = next(
         mark.args[1] for mark in test_every_refusal.pytestmark if mark.name == "parametrize"
     )
-    assert {case[3] for case in cases} == set(Reason)
+    # That one is no rule's: a gate that has stopped says so of what it left undecided.
+    assert {case[3] for case in cases} == set(Reason) - {Reason.GATE_STOPPED}
 
 
 def test_every_reason_of_a_known_ticket_is_ranked() -> None:
@@ -130,6 +131,7 @@ def test_every_reason_of_a_known_ticket_is_ranked() -> None:
         Reason.NO_TICKET_TODAY,
         Reason.LANE_CLOSED,
         Reason.DOCUMENT_MISMATCH,
+        Reason.GATE_STOPPED,
     }
     assert set(CLOSEST_FIRST) == set(Reason) - found_without_ticket
 

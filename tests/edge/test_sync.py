@@ -90,6 +90,7 @@ async def test_a_gate_that_dies_while_it_asks(gates, server):
     assert (await agent.scan(ONE, ticket.text)).outcome == "admitted"
     await agent.sync()
     assert [row.step for row in server.journal] == ["refused", "admitted"]
+    assert server.journal[0].reason == "gate_stopped"
     assert server.entered(ticket.id) == 1
 
 

@@ -168,7 +168,7 @@ class Journal:
         """
         for intent in self.intents.in_states(State.ASKED):
             # Nobody was let in on it. Where the server has admitted, it learns that here.
-            self._write(intent, "refused", at, persons=0, reason=Reason.LANE_CLOSED)
+            self._write(intent, "refused", at, persons=0, reason=Reason.GATE_STOPPED)
             self.intents.change(intent, state=State.REFUSED)
         found = self.intents.in_states(*_OPEN)
         for intent in found:

@@ -35,6 +35,8 @@ class Reason(StrEnum):
     ZONE_FULL = "zone_full"
     DOCUMENTS_UNREADABLE = "documents_unreadable"
     """This gate cannot match documents: it lost power, and has not reached the server since."""
+    GATE_STOPPED = "gate_stopped"
+    """The gate stopped before anything was decided; no rule says so, its journal does."""
 
 
 class CaseKind(StrEnum):
@@ -91,6 +93,7 @@ NOT_OVERRIDABLE = frozenset(
         Reason.UNPAID,
         Reason.REFUNDED,
         Reason.LANE_CLOSED,
+        Reason.GATE_STOPPED,
     }
 )
 """Without a paid ticket there is nothing that a supervisor could let in."""

@@ -16,7 +16,7 @@ import psycopg
 
 from shanmen.admission import records
 from shanmen.admission.errors import JournalGap
-from shanmen.admission.events import tickets_used
+from shanmen.admission.events import tickets_used_statements
 from shanmen.admission.protocol import JournalReceipt, JournalRow
 from shanmen.admission.records import ScanRecord
 from shanmen.admission.service import merged, zones
@@ -31,7 +31,6 @@ from shanmen.db.session import Session
 from shanmen.kit import clock, ids
 from shanmen.kit.crypto import Keyring
 from shanmen.tickets import feed, gate
-from shanmen.tickets.gate import Use
 
 Rows = Sequence[Sequence[Any]]
 
@@ -111,7 +110,6 @@ class _Plan:
     """What an upload comes to."""
 
     work: Merge
-    uses: Sequence[Use]
     statements: Sequence[Statement]
     """To be run in this order; the last returns the cases that it opened."""
 
@@ -213,8 +211,12 @@ def _plan(tenant: int, read: _Read, rows: Sequence[JournalRow]) -> _Plan:
     if work.gone:
         settled = (now, device.name, merged.GIVEN_BACK, tenant, array(work.gone))
         statements.append(Statement(SETTLED, settled))
+    used = sorted(use.ticket_id for use in uses)
+    for start in range(0, len(used), EVENT_TICKETS):
+        several = used[start : start + EVENT_TICKETS]
+        statements += tickets_used_statements(tenant, ticket_ids=several)
     statements.append(_cases(tenant, work, work.conflicts(uses)))
-    return _Plan(work, uses, statements)
+    return _Plan(work, statements)
 
 
 async def _write(session: Session, plan: _Plan) -> int:
@@ -223,9 +225,6 @@ async def _write(session: Session, plan: _Plan) -> int:
     except psycopg.errors.UniqueViolation as error:
         # The server decided one of these scans meanwhile: run again and find it.
         raise psycopg.errors.SerializationFailure("a scan was decided meanwhile") from error
-    used = sorted(use.ticket_id for use in plan.uses)
-    for start in range(0, len(used), EVENT_TICKETS):
-        await tickets_used(session, ticket_ids=used[start : start + EVENT_TICKETS])
     for on, staff in plan.work.switches:
         await audit.record(
             session,
