@@ -1,11 +1,14 @@
 """A unit of work: one transaction, run again when it must be, and its jobs with it."""
 
+import asyncio
+
 import psycopg
 import pytest
 from sqlalchemy import text
 
 from shanmen.db.outbox import Job, defer, publish
-from shanmen.db.session import LockTimeout, Session
+from shanmen.db.pipeline import Statement, run, run_at_commit
+from shanmen.db.session import DatabaseAway, LockTimeout, Outdated, Session
 from shanmen.kit.errors import DomainError
 from shanmen.orders.errors import OrderNotFound
 from tests.conftest import open_database
@@ -104,3 +107,80 @@ async def test_an_event_that_nobody_wired_is_a_mistake(desk: Desk):
 
     with pytest.raises(LookupError, match="not in the table of subscribers"):
         await desk.unit(tell)
+
+
+async def test_what_is_left_for_the_commit_is_written_with_it(desk: Desk):
+    named = text("SELECT count(*) FROM pool WHERE name->>'zh-CN' = :name")
+    rename_all = "UPDATE pool SET name = jsonb_build_object('zh-CN', %s::text)"
+
+    async def leave(session: Session, *, name: str, more: str = "") -> None:
+        run_at_commit(session, [Statement(rename_all + more, (name,))])
+        assert await session.scalar(named, {"name": name}) == 0
+
+    await desk.unit(leave, name="新")
+    assert await desk.count("pool", "name->>'zh-CN' = '新'") == 2
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await desk.unit(leave, name="旧", more=", position = 1 / 0")
+    assert await desk.count("pool", "name->>'zh-CN' = '新'") == 2
+
+
+async def test_outdated_work_is_run_again_in_a_new_transaction(desk: Desk):
+    seen: list[int] = []
+
+    async def prepared(session: Session, *, good: int) -> None:
+        [[row]] = await run(session, [Statement("SELECT pg_current_xact_id()::text::bigint", ())])
+        seen.append(row[0])
+        if len(seen) < good:
+            raise Outdated
+
+    await desk.unit(prepared, good=3)
+    assert len(set(seen)) == 3
+    with pytest.raises(Outdated):
+        await desk.unit(prepared, good=100)
+
+
+async def test_a_transaction_begins_with_whatever_comes_first(desk: Desk):
+    tenant = str(desk.park.tenant_id)
+    ask = "SELECT current_setting('shanmen.tenant'), now() < clock_timestamp()"
+
+    async def by_driver(session: Session) -> None:
+        [[first]] = await run(session, [Statement(ask)])
+        assert first[0] == tenant
+        assert (await session.execute(text(ask))).one()[0] == tenant
+
+    async def by_session(session: Session) -> None:
+        assert (await session.execute(text(ask))).one()[0] == tenant
+        cursor = await (await session.driver()).execute(ask)
+        assert await cursor.fetchone() == (tenant, True)
+
+    async def nothing(session: Session) -> None:
+        assert session.tenant_id == desk.park.tenant_id
+
+    for work in (by_driver, by_session, nothing):
+        await desk.unit(work)
+
+
+async def test_connections_that_the_server_ended_are_not_used_again(own_url: str):
+    database = open_database(own_url)
+    one = [Statement("SELECT 1")]
+
+    async def look(session: Session) -> None:
+        await run(session, one)
+
+    async def look_together(session: Session, *, meet: asyncio.Barrier) -> None:
+        await run(session, one)
+        await meet.wait()
+
+    meet = asyncio.Barrier(3)
+    await asyncio.gather(*(database.unit(None)(look_together, meet=meet) for _ in range(3)))
+    with psycopg.connect(own_url, autocommit=True) as owner:
+        ended = owner.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchall()
+    assert len(ended) == 3
+    with pytest.raises(DatabaseAway):
+        await database.unit(None)(look)
+    for _ in range(3):
+        await database.unit(None)(look)
+    await database.close()

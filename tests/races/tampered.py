@@ -84,11 +84,7 @@ class TamperedDatabase(Database):
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_reset_on_return=None,
-            connect_args={
-                "options": self.options,
-                "prepare_threshold": 2,
-                "cursor_factory": Cursor,
-            },
+            connect_args={**self.connect_args(), "cursor_factory": Cursor},
         )
 
 

@@ -6,8 +6,8 @@ until the transaction ends, so a repetition that arrives while the first is runn
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Index, SmallInteger, delete, select, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -48,8 +48,7 @@ def request_digest(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=16, usedforsecurity=False).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What is remembered under a key."""
 
     request_hash: bytes

@@ -14,6 +14,7 @@ together in ascending order. The rest are rows, locked by ``SELECT … ORDER BY 
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 
 LOCK_KEYS = (
     "SELECT count(pg_advisory_xact_lock(k)) "
@@ -23,10 +24,20 @@ LOCK_KEYS = (
 
 
 def lock_key(kind: str, tenant_id: int, value: bytes | int) -> int:
-    """A signed 64-bit advisory lock key; a collision costs a wait, never a wrong answer."""
-    raw = value if isinstance(value, bytes) else value.to_bytes(8, "big", signed=True)
+    """A signed 64-bit advisory lock key; a collision costs a wait, never a wrong answer.
+
+    Args:
+        value: a digest or a blind index: it is spread over all numbers already, so that a number of
+            the kind and the tenant is enough to keep them apart.
+    """
+    number = value if isinstance(value, int) else int.from_bytes(value[:8], "big", signed=True)
+    return number ^ _apart(kind, tenant_id)
+
+
+@lru_cache(maxsize=4096)
+def _apart(kind: str, tenant_id: int) -> int:
     digest = hashlib.blake2b(
-        raw, digest_size=8, key=f"{kind}:{tenant_id}".encode(), usedforsecurity=False
+        f"{kind}:{tenant_id}".encode(), digest_size=8, usedforsecurity=False
     ).digest()
     return int.from_bytes(digest, "big", signed=True)
 

@@ -75,11 +75,9 @@ async def _read(unit: Unit, statements: list[Statement]) -> list[Rows]:
         raise TypeError(msg)
     try:
         # Without a BEGIN the whole pipeline is one transaction, which ends where it ends.
-        await driver.set_autocommit(True)
         async with driver.pipeline():
             await driver.execute(_SET, (str(unit.tenant_id),))
             cursors = [await driver.execute(s.sql, s.params) for s in statements]
-        await driver.set_autocommit(False)
     except BaseException:
         await asyncio.shield(_clear(pooled, driver))
         raise
@@ -91,7 +89,6 @@ async def _clear(pooled: PoolProxiedConnection, driver: psycopg.AsyncConnection[
     """Give back a connection whose reading did not come to its end."""
     try:
         await driver.rollback()
-        await driver.set_autocommit(False)
     except Exception:  # noqa: BLE001 - whatever it is, this connection is of no use any more
         await greenlet_spawn(pooled.invalidate)
     else:

@@ -3,22 +3,35 @@
 A request, a job or a command is one transaction. Its work is a function that takes the session
 first; :class:`Unit` runs it, commits, and runs the whole function again when PostgreSQL reports a
 serialization failure or a deadlock. Nothing inside may call the network.
+
+A transaction begins with its first statement: BEGIN and the tenant's setting travel with it. The
+driver would send BEGIN alone and wait for the answer, so its connections are in its autocommit
+mode, and BEGIN is ours. What would run without it would see no tenant's rows.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import psycopg
-from sqlalchemy import text
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    create_async_engine,
+)
+from sqlalchemy.orm import Session as SyncSession
+from sqlalchemy.orm import SessionTransaction
 
+import shanmen.db.arrays  # noqa: F401 - what it registers must be known before an engine is made
 from shanmen.db.keys import Keyrings
 from shanmen.db.tenancy import TENANT_SETTING
 from shanmen.kit.coalesce import CommitUnknown
@@ -29,11 +42,15 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Driver = psycopg.AsyncConnection[Any]
+Sent = tuple[str, Sequence[Any] | dict[str, Any]]
+"""A statement in psycopg's style, and its parameters."""
 
 RETRIED = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 MAX_ATTEMPTS = 5
 AWAY_SECONDS = 2
 SET_TENANT = text(f"SELECT set_config('{TENANT_SETTING}', :tenant, true)")
+OPEN_FOR_TENANT = f"SELECT set_config('{TENANT_SETTING}', %s, true)"
 
 
 class LockTimeout(DomainError):
@@ -66,22 +83,71 @@ class Actor:
 SYSTEM = Actor("system")
 
 
+class Outdated(Exception):
+    """The work was prepared with what is no longer so: :class:`Unit` runs it again from the start.
+
+    Whoever raises it has brought up to date what was outdated.
+    """
+
+
+class Opening:
+    """What begins a transaction; it is sent once, before or together with the first statement."""
+
+    __slots__ = ("_sent", "_tenant_id")
+
+    def __init__(self, tenant_id: int | None) -> None:
+        self._tenant_id = tenant_id
+        self._sent = False
+
+    def statements(self) -> list[Sent]:
+        """What is still to be sent before any other statement; the caller sends it."""
+        if self._sent:
+            return []
+        self._sent = True
+        begin: Sent = ("BEGIN", ())
+        if self._tenant_id is None:
+            return [begin]
+        return [begin, (OPEN_FOR_TENANT, (str(self._tenant_id),))]
+
+    async def send(self, driver: Driver) -> None:
+        """Begin now, unless it was done."""
+        if statements := self.statements():
+            async with driver.pipeline():
+                for sql, params in statements:
+                    await driver.execute(sql, params)
+
+
+class _Opened(SyncSession):
+    """What SQLAlchemy's asynchronous session runs inside; it begins by the opening."""
+
+    opening: Opening
+
+
+@event.listens_for(_Opened, "after_begin")
+def _begin(session: SyncSession, _: SessionTransaction, connection: Connection) -> None:
+    opened = cast("_Opened", session).opening
+    adapted = cast("Any", connection.connection.dbapi_connection)
+    adapted.run_async(opened.send)
+
+
 class Session(AsyncSession):
     """A session that knows its tenant, the tenant's keys, and who acts."""
 
+    sync_session_class = _Opened
     tenant_id: int
     actor: Actor
     keyring: Keyring
     keyrings: Keyrings
+    opening: Opening
+    closing: list[Sent]
+    """What is sent together with COMMIT, see `pipeline.run_at_commit`."""
+    raw_driver: Driver
+    """The connection, even where its transaction has not begun."""
 
-    async def driver(self) -> psycopg.AsyncConnection[Any]:
+    async def driver(self) -> Driver:
         """The psycopg connection of this transaction, for the set-wise hot paths."""
-        raw = await (await self.connection()).get_raw_connection()
-        driver = raw.driver_connection
-        if not isinstance(driver, psycopg.AsyncConnection):
-            msg = f"expected a psycopg connection, not {type(driver).__name__}"
-            raise TypeError(msg)
-        return driver
+        await self.opening.send(self.raw_driver)
+        return self.raw_driver
 
 
 class Database:
@@ -114,8 +180,12 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=10,
             pool_reset_on_return=None,
-            connect_args={"options": self.options, "prepare_threshold": 2},
+            connect_args=self.connect_args(),
         )
+
+    def connect_args(self) -> dict[str, Any]:
+        """How the driver connects."""
+        return {"options": self.options, "prepare_threshold": 2, "autocommit": True}
 
     async def close(self) -> None:
         """Give back all connections."""
@@ -144,31 +214,55 @@ class Database:
         self, tenant_id: int | None, *, actor: Actor = SYSTEM
     ) -> AsyncIterator[Session]:
         """One transaction for one tenant (or none); commits on leaving, rolls back on error."""
-        session = Session(self.engine, expire_on_commit=False, autoflush=False)
+        connection = await self.engine.connect()
+        driver = await _driver_of(connection)
+        session = Session(connection, expire_on_commit=False, autoflush=False)
         session.tenant_id = tenant_id or 0
         session.actor = actor
         session.keyrings = self.keyrings
+        session.raw_driver = driver
+        session.closing = []
+        session.opening = cast("_Opened", session.sync_session).opening = Opening(tenant_id)
         try:
             if tenant_id is not None:
                 session.keyring = await self.keyrings.get(session, tenant_id)
-                await session.execute(SET_TENANT, {"tenant": str(tenant_id)})
             yield session
-            await session.flush()
             await self._commit(session)
         except BaseException:
-            await asyncio.shield(session.rollback())
+            await asyncio.shield(_undo(session))
             raise
         finally:
-            await asyncio.shield(session.close())
+            await asyncio.shield(self._give_back(connection, session))
 
     @staticmethod
     async def _commit(session: Session) -> None:
+        if session.in_transaction():
+            await session.flush()
+        driver = session.raw_driver
         try:
-            await session.commit()
-        except DBAPIError as error:
-            if error.connection_invalidated or isinstance(error.orig, psycopg.OperationalError):
+            if session.closing:
+                async with driver.pipeline():
+                    for sql, params in session.closing:
+                        await driver.execute(sql, params)
+                    await driver.commit()
+            if session.in_transaction():
+                await session.commit()
+            await driver.commit()
+        except (DBAPIError, psycopg.OperationalError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            if _is_away(error, cause):
                 raise CommitUnknown from error
             raise
+
+    async def _give_back(self, connection: AsyncConnection, session: Session) -> None:
+        if session.in_transaction():
+            await session.close()
+        if session.raw_driver.closed:
+            # The server has gone or has ended this connection. SQLAlchemy did not see it, and what
+            # else it keeps is most likely as dead.
+            await connection.invalidate()
+            await self.engine.dispose()
+        await connection.close()
 
     def unit(self, tenant_id: int | None, *, actor: Actor = SYSTEM) -> "Unit":
         """What an edge uses to run one use case."""
@@ -199,6 +293,10 @@ class Unit:
                     if self.begin is not None:
                         await self.begin(session)
                     return await work(session, *args, **kwargs)
+            except Outdated:
+                if attempt == MAX_ATTEMPTS:
+                    raise
+                attempt += 1
             except (DBAPIError, psycopg.Error, PoolTimeout) as error:
                 cause = error.orig if isinstance(error, DBAPIError) else error
                 if isinstance(cause, psycopg.errors.LockNotAvailable):
@@ -212,6 +310,22 @@ class Unit:
                 log.info("transaction retried", extra={"attempt": attempt})
                 await asyncio.sleep(random.uniform(0.001, 0.01) * 2**attempt)  # noqa: S311 - jitter
                 attempt += 1
+
+
+async def _driver_of(connection: AsyncConnection) -> Driver:
+    driver = (await connection.get_raw_connection()).driver_connection
+    if not isinstance(driver, psycopg.AsyncConnection):
+        msg = f"expected a psycopg connection, not {type(driver).__name__}"
+        raise TypeError(msg)
+    return driver
+
+
+async def _undo(session: Session) -> None:
+    if session.in_transaction():
+        await session.rollback()
+    driver = session.raw_driver
+    if not driver.closed and driver.info.transaction_status is not TransactionStatus.IDLE:
+        await driver.rollback()
 
 
 def _is_away(error: Exception, cause: object) -> bool:

@@ -26,6 +26,7 @@ from shanmen.admission.service.setup import blocked_marks, blocked_statement
 from shanmen.audit import service as audit
 from shanmen.catalog.queries import catalog_at, version_statement
 from shanmen.catalog.rules import Catalog
+from shanmen.db.arrays import Array
 from shanmen.db.pipeline import Statement, array, columns, run
 from shanmen.db.session import Session
 from shanmen.kit import clock, ids
@@ -263,7 +264,7 @@ def _journal(tenant_id: int, work: Merge, rows: Iterable[JournalRow]) -> Stateme
     return Statement(JOURNAL, (*head, *columns(values, JOURNAL_COLUMNS)))
 
 
-def _scan_columns(scans: Sequence[ScanRecord], names: Sequence[str]) -> list[str]:
+def _scan_columns(scans: Sequence[ScanRecord], names: Sequence[str]) -> list[Array | str]:
     return [array(_values(scans, name)) for name in names]
 
 
