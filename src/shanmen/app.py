@@ -1,6 +1,7 @@
 """The web application: all routes, what they share, and how it starts and stops."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -66,6 +67,8 @@ log = logging.getLogger(__name__)
 VERSION = version("shanmen")
 
 MAX_BODY_BYTES = 1_000_000
+YOUNG_OBJECTS = 20_000
+"""So many new objects are made before the collector looks through them."""
 
 ROUTES: list[Any] = [
     *sites_api.routes,
@@ -260,4 +263,17 @@ def from_environment() -> Litestar:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    return create_app(settings)
+    application = create_app(settings)
+    _collect_less()
+    return application
+
+
+def _collect_less() -> None:
+    """Let the collector of reference cycles leave alone what lives as long as the process.
+
+    By itself it would look through the youngest objects after every 700, and a batch of orders
+    makes thousands that live until they are answered: that took a tenth of placing an order.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)

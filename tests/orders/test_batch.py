@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from shanmen.catalog.schemas import LimitsSpec, NoShowSpec
+from shanmen.catalog import service as catalog
+from shanmen.catalog.schemas import LimitsSpec, NoShowSpec, PriceSpec
 from shanmen.db.session import Database
 from shanmen.inventory.errors import SlotClosed, SlotNotFound, SoldOut
 from shanmen.inventory.service.slots import edit_slot
@@ -134,3 +135,25 @@ async def _all_at_once(desk: OrderDesk, park: Park, orders: list[PlaceOrder]) ->
     return await asyncio.gather(
         *(desk.place(park.tenant_id, order) for order in orders), return_exceptions=True
     )
+
+
+async def test_a_catalog_that_changed_meanwhile_counts(database: Database, park: Park):
+    """A process prepares with the catalog that it read last; what is sold is sold by the latest."""
+    desk = OrderDesk(database, hold=timedelta(minutes=15), max_batch=64, max_queue=64)
+    unit = database.unit(park.tenant_id)
+    adult = park.types["adult"]
+    try:
+        first = await desk.place(park.tenant_id, park.order(park.ticket()))
+        await unit(catalog.set_prices, ticket_type_id=adult, prices=[PriceSpec(amount_fen=12_300)])
+        dearer = await desk.place(park.tenant_id, park.order(park.ticket()))
+        assert (first.amount_fen != dearer.amount_fen, dearer.amount_fen) == (True, 12_300)
+
+        await unit(catalog.set_on_sale, ticket_type_id=adult, on_sale=False)
+        with pytest.raises(errors.NotOnSale):
+            await desk.place(park.tenant_id, park.order(park.ticket()))
+        # The refusal as well is one of the latest catalog, though nothing of the order is locked.
+        await unit(catalog.set_on_sale, ticket_type_id=adult, on_sale=True)
+        await desk.place(park.tenant_id, park.order(park.ticket()))
+    finally:
+        await desk.close()
+    assert await Desk(database, park).count("orders") == 3

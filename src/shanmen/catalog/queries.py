@@ -46,6 +46,17 @@ async def current_catalog(session: Session) -> Catalog:
     return await catalog_at(session, version or 0)
 
 
+def known_catalog(session: Session) -> Catalog | None:
+    """The catalog that this process read last; None where it read none.
+
+    Whoever works with it sends `version_statement` along with what locks, and begins anew where
+    the version is another.
+    """
+    if session.info.get(_CHANGED_HERE):
+        return None
+    return _snapshots.get(session.get_bind().engine, {}).get(session.tenant_id)
+
+
 def version_statement(tenant_id: int) -> Statement:
     """Read the catalog's version among other statements; no row is version 0."""
     return Statement("SELECT version FROM catalog_version WHERE tenant_id = %s", (tenant_id,))

@@ -11,7 +11,6 @@ follows from its channel and the ticket's type at the moment of each change: a c
 begin or end long after the sale.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -59,7 +58,8 @@ Moves = dict[tuple[UUID, UUID, str], tuple[int, int]]
 """(held, sold) deltas by slot, ticket type and channel."""
 
 
-@dataclass(slots=True)
+# Compared, and found in a dict, by identity: a row is locked once in a transaction.
+@dataclass(slots=True, eq=False)
 class Counter:
     """A locked stock row and what this transaction has taken from it so far."""
 
@@ -81,7 +81,7 @@ class Counter:
         return self.capacity - self.taken
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ShareCounter(Counter):
     """The counter of one channel's share."""
 
@@ -90,7 +90,7 @@ class ShareCounter(Counter):
     releases_at: datetime | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class LockedSlot:
     """A slot whose counters this transaction has locked."""
 
@@ -149,36 +149,14 @@ class LockedStock:
     ) -> None:
         """Take places for all wishes (slot, ticket type, places) of one order, or for none.
 
-        Args:
-            wishes: what the order needs.
-            channel: who sells it; its share counts.
-            now: the moment that tells whether shares are released.
-            sold: count them as sold at once instead of held.
-
-        Raises:
-            SoldOut: with `left`, the places left to this channel where they do not suffice.
-            SlotClosed: a slot is closed.
+        See `take`, which knows the slots already.
         """
-        need: dict[UUID, int] = defaultdict(int)
-        rows: dict[UUID, Counter] = {}
-        for slot_id, ticket_type_id, places in wishes:
-            slot = self.slots[slot_id]
-            if slot.status != "open":
-                raise SlotClosed(slot=slot_id)
-            for counter in slot.counters(ticket_type_id, channel):
-                rows[counter.id] = counter
-                need[counter.id] += places
-        for key, places in need.items():
-            # A slot's own counter has the slot's id.
-            whole = self.slots.get(key)
-            left = rows[key].left if whole is None else whole.left_for(channel, now)
-            if left < places:
-                raise SoldOut(left=max(left, 0))
-        for key, places in need.items():
-            if sold:
-                rows[key].sold_delta += places
-            else:
-                rows[key].held_delta += places
+        take(
+            [(self.slots[slot_id], kind, places) for slot_id, kind, places in wishes],
+            channel=channel,
+            now=now,
+            sold=sold,
+        )
 
     def give_back(self, takings: Iterable[Taking]) -> None:
         """Give back places that were sold."""
@@ -194,6 +172,45 @@ class LockedStock:
             for c in slot.all_counters()
             if c.held_delta or c.sold_delta
         }
+
+
+def take(
+    wishes: Iterable[tuple[LockedSlot, UUID, int]],
+    *,
+    channel: str,
+    now: datetime,
+    sold: bool = False,
+) -> None:
+    """Take places for all wishes (slot, ticket type, places) of one order, or for none.
+
+    Args:
+        wishes: what the order needs.
+        channel: who sells it; its share counts.
+        now: the moment that tells whether shares are released.
+        sold: count them as sold at once instead of held.
+
+    Raises:
+        SoldOut: with `left`, the places left to this channel where they do not suffice.
+        SlotClosed: a slot is closed.
+    """
+    need: dict[Counter, int] = {}
+    slots: dict[Counter, LockedSlot] = {}
+    for slot, ticket_type_id, places in wishes:
+        if slot.status != "open":
+            raise SlotClosed(slot=slot.id)
+        slots[slot.whole] = slot
+        for counter in slot.counters(ticket_type_id, channel):
+            need[counter] = need.get(counter, 0) + places
+    for counter, places in need.items():
+        whole = slots.get(counter)
+        left = counter.left if whole is None else whole.left_for(channel, now)
+        if left < places:
+            raise SoldOut(left=max(left, 0))
+    for counter, places in need.items():
+        if sold:
+            counter.sold_delta += places
+        else:
+            counter.held_delta += places
 
 
 def lock_statements(tenant_id: int, slot_ids: Iterable[UUID]) -> tuple[Statement, Statement]:
@@ -241,6 +258,12 @@ async def apply(session: Session, stock: LockedStock) -> None:
 
 
 async def move(session: Session, moves: Moves) -> None:
+    """Move places of orders that the caller has locked, see `move_statements`."""
+    if statements := move_statements(session.tenant_id, moves):
+        await run(session, statements)
+
+
+def move_statements(tenant_id: int, moves: Moves) -> list[Statement]:
     """Move places of orders that the caller has locked: from held to sold, or back.
 
     The slots are locked in order of their id before their counters change, so that two transactions
@@ -258,16 +281,13 @@ async def move(session: Session, moves: Moves) -> None:
             before = counters.get(key, (0, 0))
             counters[key] = before[0] + held, before[1] + sold
     if not counters:
-        return
+        return []
     rows = [(*key, *delta) for key, delta in counters.items()]
     slots = array({slot_id for slot_id, _, _ in counters})
-    await run(
-        session,
-        [
-            Statement(LOCK_TO_MOVE, (session.tenant_id, slots)),
-            Statement(MOVE, (*columns(rows, 5), session.tenant_id)),
-        ],
-    )
+    return [
+        Statement(LOCK_TO_MOVE, (tenant_id, slots)),
+        Statement(MOVE, (*columns(rows, 5), tenant_id)),
+    ]
 
 
 def summed(takings: Iterable[Taking], *, held: int, sold: int) -> Moves:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date
+from functools import lru_cache
 from uuid import UUID, SafeUUID
 
 from shanmen.kit import clock
@@ -61,6 +62,12 @@ class _Source:
     def _refill(self) -> int:
         self._numbers = iter(_NUMBERS.unpack(self.bytes(_NUMBERS.size)))
         return next(self._numbers)
+
+    def number(self) -> int:
+        """Return 64 random bits."""
+        with self._lock:
+            number = next(self._numbers, -1)
+            return self._refill() if number < 0 else number
 
     def next_id(self, ms: int) -> int:
         """Return the 128 bits of an id at ``ms`` milliseconds since 1970."""
@@ -132,12 +139,17 @@ def new_id() -> UUID:
 
 def order_number(local_date: date) -> str:
     """Return a number for people: ``yymmdd`` of the local date and 10 characters (50 bits)."""
-    number = int.from_bytes(secret_bytes(7), "big")
+    number = (_current.get() or _system).number()
     return (
-        f"{local_date.year % 100:02}{local_date.month:02}{local_date.day:02}"
+        f"{_day_prefix(local_date)}"
         f"{_PAIRS[number & 1023]}{_PAIRS[number >> 10 & 1023]}{_PAIRS[number >> 20 & 1023]}"
         f"{_PAIRS[number >> 30 & 1023]}{_PAIRS[number >> 40 & 1023]}"
     )
+
+
+@lru_cache(maxsize=16)
+def _day_prefix(day: date) -> str:
+    return f"{day.year % 100:02}{day.month:02}{day.day:02}"
 
 
 def crockford(number: int, length: int) -> str:

@@ -13,6 +13,7 @@ MAINLAND = "+86"
 _NOISE = re.compile(r"[\s\-().\u2010-\u2015\u200b-\u200f\ufeff]+")
 _LONGEST_INPUT = 40
 _MOBILE = re.compile(r"\+861[3-9][0-9]{9}")
+_PLAIN_MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _RULES = {
     # Mobile numbers; landlines without the 0 of the area code: 10, 2x or three digits before it.
     "+86": re.compile(r"1[3-9][0-9]{9}|(?:10|2[0-9])[0-9]{8}|[3-9][0-9]{2}[0-9]{7,8}"),
@@ -36,18 +37,14 @@ def normalise(number: str, *, field: str | None = None) -> str:
     Without a country code it is a mainland number: eleven digits of a mobile, or a landline with
     the 0 of its area code. ``00`` in front counts as ``+``.
     """
+    if _PLAIN_MOBILE.fullmatch(number):
+        # As most numbers come. This is asked for every order.
+        return MAINLAND + number
     if len(number) > _LONGEST_INPUT:
         raise PhoneInvalid(field=field)
     if not number.isascii():
         number = unicodedata.normalize("NFKC", number)
-    number = _NOISE.sub("", number)
-    if number.startswith("00"):
-        number = f"+{number[2:]}"
-    elif number.startswith("0"):
-        number = MAINLAND + number[1:]
-    elif not number.startswith("+"):
-        # 86 in front of a mobile number is a country code that lost its plus.
-        number = f"+{number}" if _MOBILE.fullmatch(f"+{number}") else MAINLAND + number
+    number = _with_country(_NOISE.sub("", number))
     for country, rule in _RULES.items():
         if number.startswith(country):
             national = number[len(country) :].removeprefix("0")
@@ -57,6 +54,17 @@ def normalise(number: str, *, field: str | None = None) -> str:
     if not _FOREIGN.fullmatch(number):
         raise PhoneInvalid(field=field)
     return number
+
+
+def _with_country(number: str) -> str:
+    if number.startswith("00"):
+        return f"+{number[2:]}"
+    if number.startswith("0"):
+        return MAINLAND + number[1:]
+    if number.startswith("+"):
+        return number
+    # 86 in front of a mobile number is a country code that lost its plus.
+    return f"+{number}" if _MOBILE.fullmatch(f"+{number}") else MAINLAND + number
 
 
 def is_mainland_mobile(number: str) -> bool:

@@ -6,7 +6,7 @@ All of it for many at once; orders calls it inside its own transactions.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from operator import attrgetter
+from typing import NamedTuple
 from uuid import UUID
 
 from shanmen.db.pipeline import Statement, columns
@@ -49,9 +49,8 @@ WHERE holder.tenant_id = %s AND holder.ticket_id = d.id
 """
 
 
-@dataclass(frozen=True, slots=True)
-class NewHolder:
-    """A person named on a ticket; name and document are encrypted."""
+class NewHolder(NamedTuple):
+    """A person named on a ticket, as a row; name and document are encrypted."""
 
     ticket_id: UUID
     seq: int
@@ -66,9 +65,8 @@ class NewHolder:
     document_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewTicket:
-    """A ticket to issue."""
+class NewTicket(NamedTuple):
+    """A ticket to issue, as a row."""
 
     id: UUID
     order_id: UUID
@@ -112,21 +110,16 @@ class Move:
     valid_until: datetime
 
 
-_holder_row = attrgetter(*NewHolder.__slots__)
-_ticket_row = attrgetter(*NewTicket.__slots__)
-
-
 def holders_statement(tenant_id: int, holders: Sequence[NewHolder]) -> Statement:
     """Name the holders of tickets that are being held."""
-    return Statement(HOLDERS, (tenant_id, *columns([_holder_row(h) for h in holders], 11)))
+    return Statement(HOLDERS, (tenant_id, *columns(holders, len(NewHolder._fields))))
 
 
 def issue_statement(
     tenant_id: int, tickets: Sequence[NewTicket], *, issued_at: datetime
 ) -> Statement:
     """Issue tickets."""
-    rows = [_ticket_row(t) for t in tickets]
-    return Statement(ISSUE, (tenant_id, issued_at, *columns(rows, 15)))
+    return Statement(ISSUE, (tenant_id, issued_at, *columns(tickets, len(NewTicket._fields))))
 
 
 def set_active_statement(tenant_id: int, ticket_ids: Iterable[UUID], *, active: bool) -> Statement:

@@ -78,4 +78,4 @@ def _complete(
             others.append(found.id)
         wish = structs.replace(ticket.wish, other_slot_ids=others)
         tickets.append(PreparedTicket(ticket.id, ticket.kind, wish, ticket.holders))
-    return prepared.with_tickets(tuple(tickets))
+    return prepared.with_tickets(tickets)

@@ -8,8 +8,9 @@ Months and years are read only where a ticket type of the batch limits them: the
 same, and the day from which they count is earlier.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -17,7 +18,6 @@ from uuid import UUID
 from shanmen.catalog.rules import (
     PERIODS,
     Catalog,
-    Counted,
     TicketTypeInfo,
     period_begins,
     period_ends,
@@ -83,41 +83,78 @@ def subjects(tenant_id: int, requests: Iterable[Prepared], catalog: Catalog) -> 
     what is bought here counts there.
     """
     keys: set[int] = set()
-    counted = catalog.counted
+    by_phone = {number for number, counted in catalog.counted.items() if counted.of_phone}
     for request in requests:
-        if any(counted[t.kind.id].of_phone for t in request.tickets):
+        if by_phone and any(t.kind.id in by_phone for t in request.tickets):
             keys.add(lock_key("phone", tenant_id, request.phone_index))
         for ticket in request.tickets:
-            keys.update(lock_key("document", tenant_id, h.document_index) for h in ticket.holders)
+            for holder in ticket.holders:
+                keys.add(lock_key("document", tenant_id, holder.document_index))
     return keys
 
 
-def usage_statements(
-    tenant_id: int, requests: list[Prepared], *, today: date
-) -> tuple[Statement, Statement, Statement]:
-    """Count what the subjects have, and read who may not book; run after their locks are taken."""
-    kinds = {t.kind.id: t.kind for r in requests for t in r.tickets}
-    since = counted_since(kinds.values(), today=today)
-    by_phone = {kind.id for kind in kinds.values() if kind.limits.of_phone}
-    conduct = {kind.id for kind in kinds.values() if kind.limits.no_shows.enabled}
-    documents = {h.document_index for r in requests for t in r.tickets for h in t.holders}
-    phones = {
-        r.phone_index
-        for r in (requests if by_phone else ())
-        if any(t.kind.id in by_phone for t in r.tickets)
-    }
-    watched = {
-        h.document_index
-        for r in (requests if conduct else ())
-        for t in r.tickets
-        if t.kind.id in conduct
-        for h in t.holders
-    }
-    return (
-        Statement(DOCUMENTS, (tenant_id, array(documents), since)),
-        Statement(PHONES, (tenant_id, array(phones), since - SOLD_AHEAD, since)),
-        Statement(RESTRICTED, (tenant_id, array(watched), today - ONE_DAY)),
-    )
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is to be read of the subjects of a batch, after their locks are taken."""
+
+    documents: set[int]
+    phones: set[int]
+    watched: set[int]
+    """Documents whose holders may be kept out because they did not come."""
+    kinds: list[TicketTypeInfo]
+    since: date
+    today: date
+
+    def statements(self, tenant_id: int) -> dict[str, Statement]:
+        """Statements by the argument of `Usage` that their rows are; none for what is empty."""
+        found: dict[str, Statement] = {}
+        if self.documents:
+            found["documents"] = Statement(
+                DOCUMENTS, (tenant_id, array(self.documents), self.since)
+            )
+        if self.phones:
+            found["phones"] = Statement(
+                PHONES, (tenant_id, array(self.phones), self.since - SOLD_AHEAD, self.since)
+            )
+        if self.watched:
+            found["restricted"] = Statement(
+                RESTRICTED, (tenant_id, array(self.watched), self.today - ONE_DAY)
+            )
+        return found
+
+
+def reading_of(requests: Iterable[Prepared], *, today: date) -> Reading:
+    """What the limits of these requests' ticket types ask for."""
+    documents: set[int] = set()
+    phones: set[int] = set()
+    watched: set[int] = set()
+    # By identity: equal ids cost a comparison in Python each.
+    kinds: dict[int, _Asks] = {}
+    for request in requests:
+        for ticket in request.tickets:
+            asks = kinds.get(id(ticket.kind))
+            if asks is None:
+                limits = ticket.kind.limits
+                asks = kinds[id(ticket.kind)] = _Asks(
+                    ticket.kind, bool(limits.of_phone), limits.no_shows.enabled
+                )
+            named = [holder.document_index for holder in ticket.holders]
+            documents.update(named)
+            if asks.phone:
+                phones.add(request.phone_index)
+            if asks.conduct:
+                watched.update(named)
+    types = [asks.kind for asks in kinds.values()]
+    since = counted_since(types, today=today)
+    return Reading(documents, phones, watched, types, since, today)
+
+
+class _Asks(NamedTuple):
+    """What a ticket type's limits ask for besides documents."""
+
+    kind: TicketTypeInfo
+    phone: bool
+    conduct: bool
 
 
 def counted_since(kinds: Iterable[TicketTypeInfo], *, today: date) -> date:
@@ -199,15 +236,16 @@ class Usage:
     ) -> None:
         self._counted = catalog.counted
         self._periods = len(PERIODS) if kinds is None else _periods(kinds)
-        self._rules: dict[UUID, _Rules] = {}
-        self.documents: Counter[_Key] = Counter()
-        self.phones: Counter[_Key] = Counter()
-        for counter, rows in ((self.documents, documents), (self.phones, phones)):
+        self._tallies: dict[tuple[int, date, int], _Tallies] = {}
+        self._documents: _Counts = defaultdict(dict)
+        self._phones: _Counts = defaultdict(dict)
+        for counts, rows in ((self._documents, documents), (self._phones, phones)):
             for subject, type_id, day, slot_id, count in rows:
                 kind = catalog.types.get(type_id)
-                scope = self._rules_of(kind).scope if kind else str(type_id)
+                scope = kind.scope if kind else str(type_id)
                 for window in self._windows(day, slot_id):
-                    counter[subject, scope, window] += int(count)
+                    has = counts[scope, window]
+                    has[subject] = has.get(subject, 0) + int(count)
         self._restricted = {(row[0], row[1]): (row[2], row[3] or {}) for row in restricted}
 
     def check(self, claims: Sequence[Claim]) -> None:
@@ -217,28 +255,20 @@ class Usage:
             DocumentLimit, PhoneLimit: with what there is already, and when the period ends.
             DuplicateDocument: it is these tickets that name a document more than once.
         """
-        documents: Counter[_Key] = Counter()
-        phones: Counter[_Key] = Counter()
+        wanted_so_far: dict[tuple[int, int], int] = {}
         for wanted in claims:
-            scope, of_document, of_phone, counted = self._rules_of(wanted.kind)
-            windows = self._windows(wanted.day, wanted.slot_id)
+            of_document, of_phone = self._tallies_of(wanted)
             for seq, document in enumerate(wanted.documents):
-                for place in counted.of_document:
-                    documents[document, scope, windows[place]] += 1
-                for bound in of_document:
-                    key = document, scope, windows[bound.place]
-                    has = self.documents.get(key, 0)
-                    if has + documents[key] > bound.limit:
-                        kind = DuplicateDocument if documents[key] > bound.limit else DocumentLimit
-                        raise kind(field=_field(wanted, seq), **bound.facts(wanted.day, has))
-            for place in counted.of_phone:
-                phones[wanted.phone, scope, windows[place]] += 1
-            for bound in of_phone:
-                key = wanted.phone, scope, windows[bound.place]
-                has = self.phones.get(key, 0)
-                if has + phones[key] > bound.limit:
+                for tally in of_document:
+                    here, has = tally.one_more(document, wanted_so_far)
+                    if tally.limit and has + here > tally.limit:
+                        kind = DuplicateDocument if here > tally.limit else DocumentLimit
+                        raise kind(field=_field(wanted, seq), **tally.facts(wanted.day, has))
+            for tally in of_phone:
+                here, has = tally.one_more(wanted.phone, wanted_so_far)
+                if tally.limit and has + here > tally.limit:
                     field = "slot_id" if wanted.ticket < 0 else "phone"
-                    raise PhoneLimit(field=field, **bound.facts(wanted.day, has))
+                    raise PhoneLimit(field=field, **tally.facts(wanted.day, has))
 
     def check_conduct(self, request: Prepared, claims: Sequence[Claim]) -> None:
         """Raise Restricted for a document whose holder did not come too often."""
@@ -260,13 +290,12 @@ class Usage:
     def add(self, claims: Iterable[Claim], *, sign: int = 1) -> None:
         """Count tickets that were granted; with `sign` -1, no longer."""
         for wanted in claims:
-            scope, _, _, counted = self._rules_of(wanted.kind)
-            windows = self._windows(wanted.day, wanted.slot_id)
-            for document in wanted.documents:
-                for place in counted.of_document:
-                    self.documents[document, scope, windows[place]] += sign
-            for place in counted.of_phone:
-                self.phones[wanted.phone, scope, windows[place]] += sign
+            of_document, of_phone = self._tallies_of(wanted)
+            for tally in of_document:
+                for document in wanted.documents:
+                    tally.counts[document] = tally.counts.get(document, 0) + sign
+            for tally in of_phone:
+                tally.counts[wanted.phone] = tally.counts.get(wanted.phone, 0) + sign
 
     def _windows(self, day: date, slot_id: UUID) -> tuple[Hashable, ...]:
         """What a visit is counted in, in the order of `PERIODS`; none is like another."""
@@ -274,33 +303,51 @@ class Usage:
             return slot_id, day
         return slot_id, day, (day.year, day.month), day.year
 
-    def _rules_of(self, kind: TicketTypeInfo) -> "_Rules":
-        known = self._rules.get(kind.id)
+    def _tallies_of(self, wanted: Claim) -> "_Tallies":
+        """What a claim is counted in. Found once for all that want the same type in one slot."""
+        kind = wanted.kind
+        key = id(kind), wanted.day, wanted.slot_id.int
+        known = self._tallies.get(key)
         if known is None:
-            known = self._rules[kind.id] = _Rules(
-                kind.scope,
-                [_Bound(PERIODS.index(per), limit) for per, limit in kind.limits.of_document],
-                [_Bound(PERIODS.index(per), limit) for per, limit in kind.limits.of_phone],
-                self._counted_here(kind),
+            counted, scope = self._counted[kind.id], kind.scope
+            windows = self._windows(wanted.day, wanted.slot_id)
+
+            def tallies(
+                counts: _Counts, places: Iterable[int], bounds: Iterable[tuple[str, int]]
+            ) -> list[_Tally]:
+                limits = dict(bounds)
+                # Periods that nobody of the batch asks for were not read.
+                return [
+                    _Tally(counts[scope, windows[n]], limits.get(PERIODS[n], 0), n)
+                    for n in places
+                    if n < self._periods
+                ]
+
+            known = self._tallies[key] = _Tallies(
+                tallies(self._documents, counted.of_document, kind.limits.of_document),
+                tallies(self._phones, counted.of_phone, kind.limits.of_phone),
             )
         return known
 
-    def _counted_here(self, kind: TicketTypeInfo) -> Counted:
-        """Without the periods that nobody of the batch asks for: those were not read."""
-        counted = self._counted[kind.id]
-        return Counted(
-            tuple(n for n in counted.of_document if n < self._periods),
-            tuple(n for n in counted.of_phone if n < self._periods),
-        )
+
+_Counts = defaultdict[tuple[str, Hashable], dict[int, int]]
+"""By scope and window: how many tickets each subject has."""
 
 
-_Key = tuple[int, str, Hashable]
+class _Tally(NamedTuple):
+    """How many tickets subjects have in one window, and how many a ticket type allows."""
 
-
-class _Bound(NamedTuple):
+    counts: dict[int, int]
+    limit: int
+    """0 is without: it is counted for another type of the group."""
     place: int
     """Where in `PERIODS`."""
-    limit: int
+
+    def one_more(self, subject: int, wanted: dict[tuple[int, int], int]) -> tuple[int, int]:
+        """Count one ticket more among those `wanted`; returns how many, and what there was."""
+        key = id(self.counts), subject
+        here = wanted[key] = wanted.get(key, 0) + 1
+        return here, self.counts.get(subject, 0)
 
     def facts(self, day: date, has: int) -> dict[str, object]:
         per = PERIODS[self.place]
@@ -313,13 +360,11 @@ class _Bound(NamedTuple):
         }
 
 
-class _Rules(NamedTuple):
-    """What a ticket type is counted with, its bounds, and the periods that it counts in."""
+class _Tallies(NamedTuple):
+    """What a ticket type is counted in for one slot."""
 
-    scope: str
-    of_document: list[_Bound]
-    of_phone: list[_Bound]
-    counted: Counted
+    of_document: list[_Tally]
+    of_phone: list[_Tally]
 
 
 def _field(wanted: Claim, seq: int) -> str:

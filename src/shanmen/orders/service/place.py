@@ -2,23 +2,24 @@
 
 First round trip: take the advisory locks of idempotency keys and limit subjects, read what was
 answered before and what the subjects already have, lock the stock, read the slots. Then decide in
-memory, in order of arrival. Second: write what was granted. Nothing is written for what was refused
-but the memory of its answer.
+memory, in order of arrival. Second: write what was granted, and commit. Nothing is written for what
+was refused but the memory of its answer.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from shanmen.catalog.queries import current_catalog
+from shanmen.catalog.queries import catalog_at, current_catalog, known_catalog, version_statement
 from shanmen.catalog.rules import Catalog, TicketTypeInfo
 from shanmen.db.idempotency import Known, lookup_statement, remember_statement
 from shanmen.db.locks import LOCK_KEYS, lock_key
-from shanmen.db.pipeline import Statement, array, run
-from shanmen.db.session import Session
+from shanmen.db.pipeline import Statement, array, run, run_at_commit, together
+from shanmen.db.session import Outdated, Session
 from shanmen.inventory import stock
 from shanmen.inventory.errors import SlotNotFound
 from shanmen.inventory.stock import LockedSlot
@@ -41,6 +42,18 @@ _decode_placed = msgspec.json.Decoder(Placed).decode
 _decode_refusal = msgspec.json.Decoder(Refusal).decode
 
 
+class Visit(NamedTuple):
+    """A ticket type in its slots: what it costs and takes there. The same for all who want it."""
+
+    slots: list[LockedSlot]
+    price_fen: int
+    slot_ids: list[UUID]
+    draws: list[tuple[UUID, int]]
+    takes: list[tuple[LockedSlot, UUID, int]]
+    """As `stock.take` wants it."""
+    valid_until: datetime
+
+
 @dataclass(slots=True)
 class Batch:
     """What one transaction decides, in order of the requests."""
@@ -55,6 +68,7 @@ class Batch:
     granted: list[Granted] = field(default_factory=list)
     answers: list[tuple[bytes, bytes, int, bytes]] = field(default_factory=list)
     """Idempotency rows to write: key, request, status, answer."""
+    _visits: dict[tuple[int, ...], Visit] = field(default_factory=dict)
 
     def decide(self, prepared: Prepared) -> Outcome:
         """The outcome of one request; a repeated key gets its first answer."""
@@ -71,64 +85,69 @@ class Batch:
         return outcome
 
     def _grant(self, prepared: Prepared) -> Outcome:
+        channel = prepared.request.channel
         try:
             visits = [
-                (ticket, *self._visit(prepared, ticket, index))
+                self._visit(prepared, ticket, index)
                 for index, ticket in enumerate(prepared.tickets)
             ]
             claims = [
-                limits.claim(prepared, ticket, index, slots[0].day, slots[0].id)
-                for index, (ticket, slots, _) in enumerate(visits)
+                limits.claim(prepared, ticket, index, visit.slots[0].day, visit.slot_ids[0])
+                for index, (ticket, visit) in enumerate(zip(prepared.tickets, visits, strict=True))
             ]
             self.usage.check_conduct(prepared, claims)
             self.usage.check(claims)
-            self.stock.hold(
-                (
-                    (slot.id, ticket.kind.id, draw.quantity)
-                    for ticket, slots, _ in visits
-                    for slot, draw in zip(slots, ticket.kind.draws, strict=True)
-                ),
-                channel=prepared.request.channel,
-                now=self.now,
-            )
+            takes = [taken for visit in visits for taken in visit.takes]
+            stock.take(takes, channel=channel, now=self.now)
         except DomainError as error:
             return error
         self.usage.add(claims)
-        lines = [_line(ticket, slots, price) for ticket, slots, price in visits]
+        lines = [_line(t, visit) for t, visit in zip(prepared.tickets, visits, strict=True)]
+        seconds = self.catalog.hold_time(channel, otherwise=self.hold_seconds)
         placed = Placed(
             id=prepared.id,
             number=prepared.number,
-            amount_fen=sum(line.price_fen for line in lines),
-            persons=sum(line.party_size for line in lines),
-            hold_expires_at=self.now + timedelta(seconds=self._hold_seconds(prepared)),
+            amount_fen=sum([line.price_fen for line in lines]),
+            persons=sum([line.party_size for line in lines]),
+            hold_expires_at=self.now + timedelta(seconds=seconds),
         )
-        self.granted.append(
-            Granted(prepared, placed, lines, min(x.visit_day for x in lines), self.now)
-        )
+        first_day = min([line.visit_day for line in lines])
+        self.granted.append(Granted(prepared, placed, lines, first_day, self.now))
         return placed
 
-    def _hold_seconds(self, prepared: Prepared) -> int:
-        return self.catalog.hold_time(prepared.request.channel, otherwise=self.hold_seconds)
+    def _visit(self, prepared: Prepared, ticket: PreparedTicket, index: int) -> Visit:
+        """The ticket's slots and price; raises what is wrong with day or slot."""
+        wish = ticket.wish
+        # Numbers, because a UUID is hashed and compared in Python; most of a batch want the same.
+        key = (id(ticket.kind), wish.slot_id.int, *[s.int for s in wish.other_slot_ids])
+        known = self._visits.get(key)
+        if known is None:
+            slots = self._slots(ticket, index)
+            known = self._visits[key] = self._look_at(prepared, ticket.kind, slots, index)
+        return known
 
-    def _visit(
-        self, prepared: Prepared, ticket: PreparedTicket, index: int
-    ) -> tuple[list[LockedSlot], int]:
-        """The ticket's slots and its price; raises what is wrong with day or slot."""
-        kind, wish = ticket.kind, ticket.wish
-        path = f"tickets.{index}.slot_id"
+    def _slots(self, ticket: PreparedTicket, index: int) -> list[LockedSlot]:
+        wish = ticket.wish
         try:
             slots = [
                 self.stock.slot(slot_id, pool_id=draw.pool_id)
                 for slot_id, draw in zip(
-                    (wish.slot_id, *wish.other_slot_ids), kind.draws, strict=True
+                    (wish.slot_id, *wish.other_slot_ids), ticket.kind.draws, strict=True
                 )
             ]
         except (DomainError, ValueError):
-            raise SlotNotFound(field=path) from None
+            raise SlotNotFound(field=f"tickets.{index}.slot_id") from None
         visit = slots[0]
         if any(s.day != visit.day or s.ends_at <= visit.starts_at for s in slots[1:]):
             # The further places of a bundle are of the same visit.
             raise SlotNotFound(field=f"tickets.{index}.other_slot_ids")
+        return slots
+
+    def _look_at(
+        self, prepared: Prepared, kind: TicketTypeInfo, slots: list[LockedSlot], index: int
+    ) -> Visit:
+        path = f"tickets.{index}.slot_id"
+        visit = slots[0]
         check_sale_window(
             kind, visit.day, visit.ends_at, now=self.now, timezone=prepared.request.timezone,
             path=path,
@@ -136,7 +155,17 @@ class Batch:
         price = self.catalog.price(kind, visit.day)
         if price is None:
             raise NotOnSale(field=path)
-        return slots, price
+        takes = [
+            (slot, kind.id, draw.quantity) for slot, draw in zip(slots, kind.draws, strict=True)
+        ]
+        return Visit(
+            slots=slots,
+            price_fen=price,
+            slot_ids=[slot.id for slot in slots],
+            draws=[(slot.id, places) for slot, _, places in takes],
+            takes=takes,
+            valid_until=visit.ends_at + timedelta(days=kind.valid_days - 1),
+        )
 
 
 def check_sale_window(
@@ -158,7 +187,10 @@ async def place_orders(
     Prices are those at the start of the transaction. Places are held for as long as the catalog
     says for the channel, else for `hold_seconds`.
     """
-    outcomes, _ = await place_and_tell(session, requests=requests, hold_seconds=hold_seconds)
+    catalog = await current_catalog(session)
+    batch, outcomes = await _decide(session, requests, catalog, hold_seconds)
+    if batch is not None and (statement := _writing(batch)) is not None:
+        await run(session, [statement])
     return outcomes
 
 
@@ -167,10 +199,27 @@ async def place_and_tell(
 ) -> tuple[list[Outcome], dict[UUID, Granted]]:
     """As `place_orders`; and everything about the orders that are new, by their ids.
 
-    An order that is known from an earlier transaction by its key is not among them.
+    An order that is known from an earlier transaction by its key is not among them. The transaction
+    has no other work: the orders are written when it commits.
+
+    Raises:
+        Outdated: the catalog has changed since this process read it.
     """
-    catalog = await current_catalog(session)
-    granted: list[Granted] = []
+    catalog = known_catalog(session)
+    if catalog is None:
+        catalog = await current_catalog(session)
+    batch, outcomes = await _decide(session, requests, catalog, hold_seconds)
+    if batch is None:
+        return outcomes, {}
+    if (statement := _writing(batch)) is not None:
+        run_at_commit(session, [statement])
+    return outcomes, {g.placed.id: g for g in batch.granted}
+
+
+async def _decide(
+    session: Session, requests: Sequence[PlaceOrder], catalog: Catalog, hold_seconds: int
+) -> tuple[Batch | None, list[Outcome]]:
+    """Decide all; there is no batch where each request is wrong in itself."""
     outcomes: dict[int, Outcome] = {}
     prepared: list[tuple[int, Prepared]] = []
     for index, request in enumerate(requests):
@@ -184,13 +233,15 @@ async def place_and_tell(
             outcomes[index] = chosen
         else:
             ready.append((index, chosen))
+    batch = None
     if ready:
         batch = await _open(session, [p for _, p in ready], catalog, hold_seconds)
         for index, request_ready in ready:
             outcomes[index] = batch.decide(request_ready)
-        await _write(session, batch)
-        granted = batch.granted
-    return [outcomes[index] for index in range(len(requests))], {g.placed.id: g for g in granted}
+    else:
+        [version] = await run(session, [version_statement(session.tenant_id)])
+        await _require(session, catalog, version)
+    return batch, [outcomes[index] for index in range(len(requests))]
 
 
 async def _open(
@@ -199,36 +250,57 @@ async def _open(
     tenant = session.tenant_id
     keys = {r.request.key_hash for r in requests if r.request.key_hash is not None}
     locks = limits.subjects(tenant, requests, catalog)
-    locks.update(lock_key("idempotency", tenant, key) for key in keys)
+    locks.update([lock_key("idempotency", tenant, key) for key in keys])
     now = clock.now()
-    slot_ids = {slot for request in requests for slot in request.slot_ids}
-    _, known, documents, phones, restricted, _, slots = await run(
-        session,
-        [
-            Statement(LOCK_KEYS, (array(sorted(locks)),)),
-            lookup_statement(tenant, keys),
-            *limits.usage_statements(tenant, requests, today=now.date()),
-            *stock.lock_statements(tenant, slot_ids),
-        ],
-    )
+    reading = limits.reading_of(requests, today=now.date())
+    lock, read = stock.lock_statements(tenant, _slot_ids(requests))
+    statements = {
+        "locks": Statement(LOCK_KEYS, (array(sorted(locks)),)),
+        "version": version_statement(tenant),
+        "known": lookup_statement(tenant, keys),
+        **reading.statements(tenant),
+        "lock": lock,
+        "slots": read,
+    }
+    rows = dict(zip(statements, await run(session, statements.values()), strict=True))
+    await _require(session, catalog, rows["version"])
     return Batch(
         tenant_id=tenant,
         catalog=catalog,
         now=now,
         hold_seconds=hold_seconds,
-        stock=stock.locked(slots),
+        stock=stock.locked(rows["slots"]),
         usage=limits.Usage(
             catalog,
-            documents,
-            phones,
-            restricted,
-            kinds=(ticket.kind for request in requests for ticket in request.tickets),
+            rows.get("documents", ()),
+            rows.get("phones", ()),
+            rows.get("restricted", ()),
+            kinds=reading.kinds,
         ),
-        known={row[0]: Known(*row[1:]) for row in known},
+        known={row[0]: Known(*row[1:]) for row in rows["known"]},
     )
 
 
-async def _write(session: Session, batch: Batch) -> None:
+def _slot_ids(requests: Sequence[Prepared]) -> list[UUID]:
+    """All slots that these need places in, each once."""
+    slots: dict[int, UUID] = {}
+    for request in requests:
+        for ticket in request.tickets:
+            for slot_id in (ticket.wish.slot_id, *ticket.wish.other_slot_ids):
+                slots[slot_id.int] = slot_id
+    return list(slots.values())
+
+
+async def _require(session: Session, catalog: Catalog, version: list[tuple[Any, ...]]) -> None:
+    """Raise Outdated unless the catalog is the one of this version (no row is version 0)."""
+    now = version[0][0] if version else 0
+    if now != catalog.version:
+        await catalog_at(session, now)
+        raise Outdated
+
+
+def _writing(batch: Batch) -> Statement | None:
+    """What to write, as one statement; None where there is nothing."""
     tenant = batch.tenant_id
     statements = []
     if batch.granted:
@@ -236,25 +308,24 @@ async def _write(session: Session, batch: Batch) -> None:
         statements.extend(insert_statements(tenant, batch.granted, now=batch.now))
     if batch.answers:
         statements.append(remember_statement(tenant, batch.answers, now=batch.now))
-    if statements:
-        await run(session, statements)
+    return together(statements) if statements else None
 
 
-def _line(ticket: PreparedTicket, slots: list[LockedSlot], price_fen: int) -> Line:
-    kind, visit = ticket.kind, slots[0]
+def _line(ticket: PreparedTicket, visit: Visit) -> Line:
+    kind, slot = ticket.kind, visit.slots[0]
     return Line(
         ticket_id=ticket.id,
         ticket_type_id=kind.id,
-        slot_ids=[slot.id for slot in slots],
-        draws=[(slot.id, draw.quantity) for slot, draw in zip(slots, kind.draws, strict=True)],
-        price_fen=price_fen,
+        slot_ids=visit.slot_ids,
+        draws=visit.draws,
+        price_fen=visit.price_fen,
         party_size=kind.party_size,
         entries=kind.entries,
         zones=kind.zones,
         flags=kind.flags,
-        visit_day=visit.day,
-        valid_from=visit.starts_at,
-        valid_until=visit.ends_at + timedelta(days=kind.valid_days - 1),
+        visit_day=slot.day,
+        valid_from=slot.starts_at,
+        valid_until=visit.valid_until,
         refund=kind.refund,
     )
 
