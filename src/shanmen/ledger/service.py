@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from shanmen.db.pipeline import Statement, columns, run
+from shanmen.db.pipeline import Statement, array, columns, run
 from shanmen.db.session import Session
 from shanmen.kit import ids
 
@@ -59,8 +59,14 @@ class NewTransfer:
 
 async def post(session: Session, transfers: Sequence[NewTransfer]) -> None:
     """Post transfers; each account is locked once, in order of its code, and changed once."""
+    if statements := post_statements(session.tenant_id, transfers):
+        await run(session, statements)
+
+
+def post_statements(tenant_id: int, transfers: Sequence[NewTransfer]) -> list[Statement]:
+    """What `post` runs."""
     if not transfers:
-        return
+        return []
     debits: dict[str, int] = defaultdict(int)
     credits_: dict[str, int] = defaultdict(int)
     for transfer in transfers:
@@ -72,23 +78,14 @@ async def post(session: Session, transfers: Sequence[NewTransfer]) -> None:
          t.order_id, t.reference)
         for t in transfers
     ]  # fmt: skip
-    await run(
-        session,
-        [
-            Statement(OPEN_ACCOUNTS, (session.tenant_id, codes)),
-            Statement(LOCK_ACCOUNTS, (session.tenant_id, codes)),
-            Statement(
-                SUM_UP,
-                (
-                    codes,
-                    [debits[c] for c in codes],
-                    [credits_[c] for c in codes],
-                    session.tenant_id,
-                ),
-            ),
-            Statement(POST, (session.tenant_id, *columns(rows, 10))),
-        ],
-    )
+    accounts = array(codes)
+    sums = [(code, debits[code], credits_[code]) for code in codes]
+    return [
+        Statement(OPEN_ACCOUNTS, (tenant_id, accounts)),
+        Statement(LOCK_ACCOUNTS, (tenant_id, accounts)),
+        Statement(SUM_UP, (*columns(sums, 3), tenant_id)),
+        Statement(POST, (tenant_id, *columns(rows, 10))),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,4 +97,6 @@ class OrderDesk:
         ]
 
     async def _settle(self, tenant_id: int, notices: list[Heard]) -> list[str]:
-        return await self._database.unit(tenant_id, actor=SETTLER)(settle, notices=notices)
+        return await self._database.unit(tenant_id, actor=SETTLER)(
+            settle, notices=notices, alone=True
+        )

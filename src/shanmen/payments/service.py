@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from shanmen.db.outbox import publish
-from shanmen.db.pipeline import Statement, columns, run
+from shanmen.db.pipeline import Statement, array, columns, run
 from shanmen.db.session import Session
 from shanmen.kit import clock, ids
 from shanmen.kit.errors import NotFound
@@ -240,7 +240,7 @@ async def payments_of(session: Session, *, order_id: UUID) -> list[PaymentView]:
 
 def lock_statement(tenant_id: int, payment_ids: Iterable[UUID]) -> Statement:
     """Locks payments by id, after their orders; rows make `LockedPayment`."""
-    return Statement(LOCK, (tenant_id, list(payment_ids)))
+    return Statement(LOCK, (tenant_id, array(payment_ids)))
 
 
 def paid_statement(tenant_id: int, paid: Sequence[tuple[UUID, datetime, str]]) -> Statement:

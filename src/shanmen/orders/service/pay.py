@@ -13,13 +13,13 @@ from datetime import datetime
 from uuid import UUID
 
 from shanmen.catalog.queries import current_catalog
-from shanmen.db.pipeline import Statement, run
+from shanmen.db.pipeline import Statement, array, run, run_at_commit, together
 from shanmen.db.session import Actor, Session
 from shanmen.inventory import stock
 from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
 from shanmen.ledger import rules as accounts
-from shanmen.ledger.service import NewTransfer, post
+from shanmen.ledger.service import NewTransfer, post_statements
 from shanmen.orders.errors import TooLate
 from shanmen.orders.rules import State
 from shanmen.orders.service import limits
@@ -130,15 +130,20 @@ class Settlement:
         return PAID_TWICE
 
 
-async def settle(session: Session, *, notices: Sequence[Heard]) -> list[str]:
-    """Act on verified payment notices; returns what was made of each, in order."""
+async def settle(session: Session, *, notices: Sequence[Heard], alone: bool = False) -> list[str]:
+    """Act on verified payment notices; returns what was made of each, in order.
+
+    Args:
+        notices: verified by their providers.
+        alone: the transaction has no other work, so all is written when it commits.
+    """
     tenant = session.tenant_id
     numbers = [payments.payment_number(h.notice.out_trade_no) for h in notices]
     known = [number for number in numbers if number is not None]
     order_rows, payment_rows, timezones = await run(
         session,
         [
-            Statement(LOCK_BY_PAYMENT, (tenant, tenant, known)),
+            Statement(LOCK_BY_PAYMENT, (tenant, tenant, array(known))),
             payments.lock_statement(tenant, known),
             Statement("SELECT id, timezone FROM site WHERE tenant_id = %s", (tenant,)),
         ],
@@ -156,7 +161,10 @@ async def settle(session: Session, *, notices: Sequence[Heard]) -> list[str]:
         work.hear(heard, payment, order)
     if work.late:
         await _take_places_again(work)
-    await _write(work)
+    if alone and not work.give_back:
+        run_at_commit(session, _writing(work))
+    else:
+        await _write(work)
     return work.outcomes
 
 
@@ -202,7 +210,22 @@ async def _take_places_again(work: Settlement) -> None:
 
 
 async def _write(work: Settlement) -> None:
-    session, tenant = work.session, work.session.tenant_id
+    session = work.session
+    if statements := _writing(work):
+        await run(session, statements)
+    for payment, reason in work.give_back:
+        await payments.request_refund(
+            session,
+            payment_id=payment.id,
+            order_id=payment.order_id,
+            amount_fen=payment.amount_fen,
+            reason=reason,
+        )
+
+
+def _writing(work: Settlement) -> list[Statement]:
+    """All that is written, in the documented order of locks: stock, then accounts."""
+    tenant = work.session.tenant_id
     new_tickets: list[tickets.NewTicket] = []
     for order in work.issue:
         work.changes.move(order, State.ISSUED)
@@ -215,25 +238,17 @@ async def _write(work: Settlement) -> None:
             )
             for seq, line in enumerate(order.lines)
         )  # fmt: skip
-    await stock.move(session, work.moves)
-    statements = work.changes.statements(tenant)
+    statements = stock.move_statements(tenant, work.moves)
+    writes = work.changes.statements(tenant)
     if new_tickets:
-        statements.append(tickets.issue_statement(tenant, new_tickets, issued_at=work.now))
-        statements.append(feed.add_statement(tenant, [ticket.id for ticket in new_tickets]))
+        writes.append(tickets.issue_statement(tenant, new_tickets, issued_at=work.now))
+        writes.append(feed.add_statement(tenant, [ticket.id for ticket in new_tickets]))
     if work.revive:
-        statements.append(tickets.set_active_statement(tenant, work.revive, active=True))
+        writes.append(tickets.set_active_statement(tenant, work.revive, active=True))
     if work.paid:
-        statements.append(payments.paid_statement(tenant, list(work.paid.values())))
+        writes.append(payments.paid_statement(tenant, list(work.paid.values())))
     if work.heard:
-        statements.append(payments.notices_statement(tenant, work.heard, now=work.now))
-    if statements:
-        await run(session, statements)
-    await post(session, work.transfers)
-    for payment, reason in work.give_back:
-        await payments.request_refund(
-            session,
-            payment_id=payment.id,
-            order_id=payment.order_id,
-            amount_fen=payment.amount_fen,
-            reason=reason,
-        )
+        writes.append(payments.notices_statement(tenant, work.heard, now=work.now))
+    if writes:
+        statements.append(together(writes))
+    return statements + post_statements(tenant, work.transfers)
