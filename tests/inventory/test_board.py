@@ -53,8 +53,8 @@ class Asker:
                 direct.Question("days", site, "web", direct.Wanted(days, products)),
                 direct.Question("slots", site, "web", direct.Wanted((days[1],), products)),
             ]
-            month, slots = await self.stand.unit(
-                direct.answer, boards=self.boards, questions=questions
+            month, slots = await direct.answer(
+                self.stand.unit, boards=self.boards, questions=questions
             )
             read_month = await self.stand.unit(
                 days_at, slug=self.park.slug, product=products, channel="web", first=days[0],
@@ -125,9 +125,9 @@ async def test_it_follows_the_clock(asker: Asker, stand: Stand) -> None:
 async def test_what_did_not_change_is_not_worked_out_again(asker: Asker, stand: Stand) -> None:
     [site] = await stand.unit(site_contexts)
     days = [stand.tomorrow, stand.tomorrow + timedelta(days=1)]
-    before = await stand.unit(asker.boards.read, site=site, days=days)
+    before = await asker.boards.read(stand.unit, site=site, days=days)
     await stand.take((await stand.day())[0].id, 1)
-    after = await stand.unit(asker.boards.read, site=site, days=days)
+    after = await asker.boards.read(stand.unit, site=site, days=days)
     assert after[days[0]] is not before[days[0]]
     assert after[days[1]] is before[days[1]]
 

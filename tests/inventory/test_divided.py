@@ -109,7 +109,7 @@ async def test_the_board_follows_division_sale_and_release(stand: Stand, park: P
         question = direct.Question(
             "slots", site, channel, direct.Wanted((stand.tomorrow,), (stand.type_id,))
         )
-        [answer] = await stand.unit(direct.answer, boards=boards, questions=[question])
+        [answer] = await direct.answer(stand.unit, boards=boards, questions=[question])
         found = re.search(rb'"slot_id":"%s".*?"left":(\d+)' % str(first.id).encode(), answer)
         assert found
         return int(found[1])

@@ -4,7 +4,7 @@ Reading a month's slots and working out what each ticket type finds in them take
 as asking which of its days have changed. So a process keeps what it has worked out for a day
 together with the versions of that day's rows, and works out again only the days whose rows have
 other versions by now. Every answer is as true as one that was read from the tables: the versions
-are asked for in the answer's own transaction.
+are asked for after the question came.
 """
 
 from collections import OrderedDict, defaultdict
@@ -14,10 +14,11 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from shanmen.catalog.queries import catalog_at, current_catalog
+from shanmen.catalog.queries import catalog_of, current_catalog
 from shanmen.catalog.rules import Catalog, TicketTypeInfo
-from shanmen.db.pipeline import Statement, array, run
-from shanmen.db.session import Session
+from shanmen.db.pipeline import Statement, array
+from shanmen.db.reading import read
+from shanmen.db.session import Unit
 from shanmen.inventory.queries import SLOTS, states_of
 from shanmen.inventory.rules import DayOffer, SlotOffer, SlotState, day_offer, slot_offers
 from shanmen.kit import clock
@@ -104,21 +105,23 @@ class Boards:
         self._catalogs: dict[int, Catalog] = {}
 
     async def read(
-        self, session: Session, *, site: SiteContext, days: Collection[date]
+        self, unit: Unit, *, site: SiteContext, days: Collection[date]
     ) -> dict[date, DayBoard]:
-        """The days as they are in this transaction."""
-        tenant = session.tenant_id
-        catalog = self._catalogs.get(tenant) or await current_catalog(session)
+        """The days as they are now."""
+        tenant = site.tenant_id
+        catalog = self._catalogs.get(tenant)
+        if catalog is None:
+            catalog = await unit(current_catalog)
         while True:
             pools = _pools(catalog, site.site_id)
             params = (tenant, array(pools), array(days))
-            numbers, rows = await run(
-                session, [Statement(VERSION, (tenant,)), Statement(VERSIONS, params)]
+            numbers, rows = await read(
+                unit, [Statement(VERSION, (tenant,)), Statement(VERSIONS, params)]
             )
             version = numbers[0][0] if numbers else 0
             if version == catalog.version:
                 break
-            catalog = await catalog_at(session, version)
+            catalog = await catalog_of(unit, version)
         self._catalogs[tenant] = catalog
         reading = _Reading(site, catalog, pools, clock.now())
         found = dict.fromkeys(days, (0, 0)) | {row[0]: (row[1], row[2]) for row in rows}
@@ -132,7 +135,7 @@ class Boards:
             else:
                 boards[day] = board
         if changed:
-            boards |= await _work_out(session, reading, {day: found[day] for day in changed})
+            boards |= await _work_out(unit, reading, {day: found[day] for day in changed})
         for day, board in boards.items():
             self._keep((tenant, site.site_id, day), board)
         return boards
@@ -155,12 +158,12 @@ class _Reading:
 
 
 async def _work_out(
-    session: Session, reading: _Reading, days: Mapping[date, tuple[int, Any]]
+    unit: Unit, reading: _Reading, days: Mapping[date, tuple[int, Any]]
 ) -> dict[date, DayBoard]:
     # These rows may be newer than the versions that were read before them. Then the next read finds
     # other versions and works the day out again: too often, and never too late.
-    params = (session.tenant_id, array(reading.pools), array(days))
-    [rows] = await run(session, [Statement(ROWS, params)])
+    params = (reading.site.tenant_id, array(reading.pools), array(days))
+    [rows] = await read(unit, [Statement(ROWS, params)])
     slots: dict[date, list[SlotState]] = defaultdict(list)
     for state in states_of(rows):
         slots[state.day].append(state)

@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 from litestar import Litestar
 
-from shanmen.db.session import Database, Session
+from shanmen.db.session import Database, Unit
 from shanmen.inventory.api.visit import day_out, slot_out
 from shanmen.inventory.board import Boards, DayBoard
 from shanmen.inventory.errors import TooManyDays
@@ -107,21 +107,21 @@ def reads_in(app: Litestar) -> Reads:
     boards = Boards()
 
     async def run(tenant_id: int, questions: list[Question]) -> list[bytes]:
-        return await database.unit(tenant_id)(answer, boards=boards, questions=questions)
+        return await answer(database.unit(tenant_id), boards=boards, questions=questions)
 
     made: Reads = Coalescer(run, max_batch=MAX_BATCH, max_queue=MAX_QUEUE)
     state[STATE_KEY] = made
     return made
 
 
-async def answer(session: Session, *, boards: Boards, questions: Sequence[Question]) -> list[bytes]:
+async def answer(unit: Unit, *, boards: Boards, questions: Sequence[Question]) -> list[bytes]:
     """Answer many questions from one reading of all the days that they are about."""
     sites = {question.site.site_id: question.site for question in questions}
     days: dict[UUID, set[date]] = {site_id: set() for site_id in sites}
     for question in questions:
         days[question.site.site_id].update(question.wanted.days)
     found = {
-        site_id: await boards.read(session, site=sites[site_id], days=wanted)
+        site_id: await boards.read(unit, site=sites[site_id], days=wanted)
         for site_id, wanted in days.items()
     }
     made: dict[tuple[object, ...], bytes] = {}
