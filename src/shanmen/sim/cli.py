@@ -1,6 +1,7 @@
 """``shanmen sim …``: replay a seeded day and say what happened."""
 
 import asyncio
+import gc
 import sys
 import tempfile
 import warnings
@@ -17,6 +18,7 @@ from shanmen.kit.crypto import MasterKey, MasterKeys
 from shanmen.sim import faults
 from shanmen.sim.gates import run_day
 from shanmen.sim.people import Figures
+from shanmen.sim.server import Backend
 
 _APP_ROLE = "shanmen_sim"
 # A simulated server that loses power is none of this simulation's business.
@@ -69,8 +71,11 @@ async def _run(
     database = Database(url, keyrings=Keyrings(masters), app_role=_APP_ROLE)
     wrong = 0
     try:
+        server = Backend(database, folder / "server")
+        # All that was made so far stays: it need not be looked through again and again.
+        gc.freeze()
         for number in seeds:
-            day = await run_day(database, seed=number, folder=folder / str(number), canary=canary)
+            day = await run_day(server, seed=number, folder=folder / str(number), canary=canary)
             _print(console, number, day, verbose=verbose)
             wrong += len(day.wrong)
     finally:
@@ -85,7 +90,7 @@ def _print(console: Console, seed: int, day: Figures, *, verbose: bool) -> None:
     console.print(
         f"seed {seed}: {day.visitors} visitors, {day.admissions} admissions,"
         f" {day.partitions} partitions, {day.power_losses} power losses,"
-        f" {day.conflicts} conflicts",
+        f" {day.conflicts} conflicts, {day.overrides} overrides, {day.taken_back} taken back",
         markup=False,
         soft_wrap=True,
     )

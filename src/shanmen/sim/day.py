@@ -1,39 +1,44 @@
 """A simulated day at the gates, from a seed."""
 
-import hashlib
-import heapq
 import random
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from uuid import UUID
 
-import httpx
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shanmen.admission.bound import bounds
-from shanmen.admission.protocol import Answer
+from shanmen.admission.protocol import PATH_CHANGES, PATH_HEALTH, PATH_JOURNAL, Changes
 from shanmen.edge.agent import Agent
 from shanmen.edge.enrol import enrol
-from shanmen.kit import ids
+from shanmen.edge.wire import Reply
 from shanmen.kit.clock import Simulated
-from shanmen.sim.audit import Auditor, Passage
 from shanmen.sim.entrance import Entrance
 from shanmen.sim.machine import Skewed
 from shanmen.sim.network import Network
-from shanmen.sim.park import ENTRANCES, Park, Ticket
+from shanmen.sim.park import ENTRANCES, HALL, MAIN, Park, Ticket, Wish
 from shanmen.sim.people import Figures, Visitor
+from shanmen.sim.server import Backend
+from shanmen.sim.visits import Visits
+from shanmen.sim.world import World
 
-VISITORS = 520
+VISITORS = 500
+"""At least so many."""
 PARTITIONS = 4
 POWER_LOSSES = 3
-_HOURS = 1.0
-_ROUND = timedelta(seconds=40)
+_SPAN = timedelta(minutes=24)
+_SALES = timedelta(minutes=15)
+_QUIET = 20, 24
+"""Minutes in which hardly anybody comes."""
+_SHOW = timedelta(minutes=8), timedelta(minutes=14)
+"""The hall is open; outside of these its gates have nothing to do."""
+_ROUND = timedelta(seconds=45)
+_SHOW_ROUND = timedelta(seconds=13)
+"""Sooner than the server takes a gate for cut off."""
 _PARTY = 13
 """Tickets that are sold in one transaction."""
-
-Work = Callable[[], Awaitable[None]]
+_KINDS = ("single", "moving", "family", "season", "child")
 
 
 class Day:
@@ -42,304 +47,258 @@ class Day:
     def __init__(
         self,
         park: Park,
-        http: httpx.AsyncClient,
+        server: Backend,
         true: Simulated,
         *,
         seed: int,
         canary: str,
         visitors: int = VISITORS,
     ) -> None:
-        self._park, self._http, self._true = park, http, true
-        self._canary = canary
-        self._visitors = visitors
-        self._chance = random.Random(f"day/{seed}")  # noqa: S311 - it must replay
-        self._seed = seed
-        self._queue: list[tuple[datetime, int, Work]] = []
-        self._order = 0
-        self._entrances: list[Entrance] = []
-        self._auditor = Auditor()
-        self._figures = Figures()
-        self._trace = hashlib.sha256()
-        self._ends = true.now()
+        chance = random.Random(f"day/{seed}")  # noqa: S311 - it must replay
+        self._world = World(park, true, chance)
+        self._visits = Visits(self._world)
+        self._server, self._seed = server, seed
+        self._canary, self._visitors = canary, visitors
+        self._starts = self._ends = true.now()
         self._forger = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-
-    def later(self, wait: timedelta, work: Work) -> None:
-        """Have something happen after a while."""
-        self._order += 1
-        heapq.heappush(self._queue, (self._true.now() + wait, self._order, work))
-
-    def tell(self, what: str) -> None:
-        """Write something into the trace."""
-        line = f"{self._true.now():%H:%M:%S.%f} {what}"
-        self._trace.update(line.encode() + b"\n")
-        self._figures.lines.append(line)
 
     async def run(self, folder: Path) -> Figures:
         """The whole day."""
+        world = self._world
         await self._open(folder)
         self._plan()
         # A fault that was seen need not be seen to the evening.
-        while self._queue and not (self._canary and self._auditor.wrong):
-            when, _, work = heapq.heappop(self._queue)
-            self._true.advance(max(0.0, (when - self._true.now()).total_seconds()))
-            await work()
+        while not (self._canary and world.auditor.wrong) and await world.step():
+            pass
         await self._close()
-        return self._figures
+        return world.figures
 
     async def _open(self, folder: Path) -> None:
-        for number, (name, entrance) in enumerate(
-            zip(ENTRANCES, self._park.entrances, strict=True)
-        ):
+        world = self._world
+        self._ends = self._starts + _SPAN
+        for number, (name, place) in enumerate(zip(ENTRANCES, world.park.entrances, strict=True)):
             chance = random.Random(f"{self._seed}/{name}")  # noqa: S311 - it must replay
-            network = Network(self._http, self._true, chance, self.later)
+            network = Network(self._server, world.true, chance, world.later)
             by = timedelta(milliseconds=chance.randrange(-240_000, 240_000))
-            code = await self._park.device_code(entrance, name)
+            code = await world.park.device_code(place, name)
             home = folder / name
             await enrol(url="http://server", code=code, folder=home, name=name, transport=network)
             made = Entrance(
-                name, home, network, Skewed(self._true, by), chance, canary=self._canary
+                name, home, network, Skewed(world.true, by), chance, canary=self._canary
             )
+            if ENTRANCES[name] == HALL:
+                network.arrives = partial(self._hear_share, name)
+                network.asked = partial(self._heard_of, name)
             made.start()
             await self._sync(made)
             made.equip()
             network.calm = False
-            self._entrances.append(made)
-            self.later(_ROUND * (number + 1) / 3, partial(self._round, made))
+            world.entrances.append(made)
+            world.later(_ROUND * (number + 1) / len(ENTRANCES), partial(self._round, made))
+
+    def _hear_share(self, name: str, kind: str, reply: Reply) -> None:
+        """What a gate of the hall is told that it may let in alone."""
+        if kind != PATH_CHANGES or reply.status != 200:  # noqa: PLR2004 - as HTTP has it
+            return
+        changes = msgspec.msgpack.decode(reply.body, type=Changes)
+        auditor = self._world.auditor
+        for state in changes.zone_states:
+            if state.number == HALL and state.share is not None:
+                now = self._world.true.now()
+                auditor.hall.hear(name, state.share, at=now, passages=auditor.passages)
+
+    def _heard_of(self, name: str, kind: str) -> None:
+        if kind in {PATH_HEALTH, PATH_JOURNAL}:
+            self._world.auditor.hall.seen(name, self._world.true.now())
 
     def _plan(self) -> None:
-        chance, start = self._chance, self._true.now()
-        self._ends = start + timedelta(hours=_HOURS)
-        span = timedelta(hours=_HOURS).total_seconds()
+        world, chance, span = self._world, self._world.chance, _SPAN.total_seconds()
         for _ in range(0, self._visitors, _PARTY):
-            self.later(timedelta(seconds=chance.uniform(10, span - 1200)), self._buy)
+            world.later(_seconds(chance.uniform(10, _SALES.total_seconds())), self._buy)
+        outside = [each for each in world.entrances if ENTRANCES[each.name] == MAIN]
         for number in range(PARTITIONS):
-            entrance = self._entrances[number % len(self._entrances)]
-            at = span * (number + chance.uniform(0.1, 0.6)) / (PARTITIONS + 1)
-            self.later(timedelta(seconds=at), partial(self._cut, entrance))
+            at = span * (number + chance.uniform(0.1, 0.6)) / PARTITIONS
+            self._plan_cut(outside[number % len(outside)], at, minutes=(1.5, 7))
         for number in range(POWER_LOSSES):
-            entrance = self._entrances[(number + 1) % len(self._entrances)]
             at = span * (number + chance.uniform(0.2, 0.9)) / (POWER_LOSSES + 1)
-            self.later(timedelta(seconds=at), partial(self._doom, entrance))
+            doom = partial(self._doom, outside[(number + 1) % len(outside)])
+            world.later(_seconds(at), doom)
+        halls = [each for each in world.entrances if ENTRANCES[each.name] == HALL]
+        opens, closes = (each.total_seconds() for each in _SHOW)
+        for entrance in halls:
+            at = chance.uniform(opens, (opens + closes) / 2)
+            self._plan_cut(entrance, at, minutes=(1, 3))
+        if chance.random() < 0.5:  # noqa: PLR2004 - every second day
+            dark = partial(self._doom, chance.choice(halls))
+            world.later(_seconds(chance.uniform(opens, closes)), dark)
+
+    def _plan_cut(self, entrance: Entrance, at: float, *, minutes: tuple[float, float]) -> None:
+        wait = timedelta(minutes=self._world.chance.uniform(*minutes))
+        self._world.later(_seconds(at), partial(self._cut, entrance, wait))
+
+    def _wishes(self) -> list[Wish]:
+        """What some buy at the same time, for a visit that has begun or is about to."""
+        now, chance = self._world.true.now(), self._world.chance
+        wishes: list[Wish] = []
+        opens, closes = (self._starts + each for each in _SHOW)
+        if opens - timedelta(minutes=4) <= now < closes - timedelta(minutes=2):
+            wishes += [Wish("hall", now - timedelta(minutes=30), now + timedelta(hours=3))] * 3
+        while len(wishes) < _PARTY:
+            [kind] = chance.choices(_KINDS, (5, 3, 2, 1, 1))
+            starts = now - timedelta(minutes=chance.randrange(60))
+            ends = starts + timedelta(hours=6)
+            if kind == "child":
+                wishes.append(Wish("single", starts, ends))
+            together = kind == "child" and chance.random() < 0.65  # noqa: PLR2004
+            wishes.append(Wish(kind, starts, ends, together))
+        return wishes
 
     async def _buy(self) -> None:
-        """Some buy at the same time, for a visit that has begun or is about to."""
-        now, chance = self._true.now(), self._chance
-        wishes = []
-        for kind in chance.choices(
-            ("single", "moving", "family", "season"), (5, 3, 2, 1), k=_PARTY
-        ):
-            starts = now - timedelta(minutes=chance.randrange(60))
-            wishes.append((kind, starts, starts + timedelta(hours=6)))
-        for ticket in await self._park.sell(wishes):
-            self._figures.visitors += 1
-            self.tell(f"sold {ticket.kind} {ticket.number}")
-            self._visit(ticket, chance)
+        parent: Visitor | None = None
+        for ticket in await self._world.park.sell(self._wishes()):
+            self._world.figures.visitors += 1
+            self._world.tell(f"sold {ticket.kind} {ticket.number}")
+            if ticket.kind == "hall":
+                self._see_show(ticket)
+                continue
+            parent = self._visit(ticket, parent)
 
-    def _visit(self, ticket: Ticket, chance: random.Random) -> None:
+    def _see_show(self, ticket: Ticket) -> None:
+        """Two go into the hall, watch for a while, and leave by whichever door."""
+        chance, come = self._world.chance, self._visits.come
+        opens = max(timedelta(0), self._starts + _SHOW[0] - self._world.true.now())
+        soon = opens + _seconds(chance.uniform(5, 120))
+        halls = [n for n, zone in enumerate(ENTRANCES.values()) if zone == HALL]
+        come(soon, Visitor(ticket, "code", chance.choice(halls), chance.randrange(2), persons=2))
+        stays = _seconds(chance.uniform(40, 200))
+        come(soon + stays, Visitor(ticket, "out", chance.choice(halls), 1, persons=2))
+
+    def _visit(self, ticket: Ticket, parent: Visitor | None) -> Visitor | None:
         """What the owner of a ticket does with it, and what others do."""
+        world, chance, come = self._world, self._world.chance, self._visits.come
         at, lane = chance.randrange(3), chance.randrange(2)
-        soon = timedelta(seconds=chance.uniform(5, 300))
+        soon = _seconds(chance.uniform(5, 150))
         fate = chance.random()
+        if ticket.kind == "child":
+            self._bring(ticket, parent)
+            return parent
         if fate < 0.06:  # noqa: PLR2004 - shares of what people do
-            self.later(soon / 2, lambda: self._refund(ticket))
+            world.later(soon / 2, lambda: self._refund(ticket))
         elif fate < 0.12:  # noqa: PLR2004
-            self.later(soon / 2, lambda: self._move(ticket))
-            self._come(soon * 1.5, Visitor(ticket, "old", at, lane))
+            world.later(soon / 2, lambda: self._move(ticket))
+            # The old code comes round, when the gate may have heard of it, before the owner does.
+            come(soon + _seconds(chance.uniform(20, 120)), Visitor(ticket, "old", at, lane))
+            soon += timedelta(seconds=150)
         shows = "document" if chance.random() < 0.15 else "code"  # noqa: PLR2004
         persons = 1 if ticket.kind == "family" and chance.random() < 0.3 else None  # noqa: PLR2004
-        self._come(soon, Visitor(ticket, shows, at, lane, persons))
+        owner = Visitor(ticket, shows, at, lane, persons)
+        owner.comes = world.true.now() + soon
+        come(soon, owner)
         if persons is not None:
             rest = Visitor(ticket, "code", chance.randrange(3), lane)
-            self._come(soon + timedelta(seconds=chance.uniform(60, 600)), rest)
+            come(soon + _seconds(chance.uniform(40, 300)), rest)
         if ticket.kind == "season":
-            self._come(soon + timedelta(minutes=8), Visitor(ticket, "out", at, 1))
-            self._come(soon + timedelta(minutes=12), Visitor(ticket, "code", at, lane))
+            if chance.random() < 0.4:  # noqa: PLR2004 - hands it back over the fence
+                friend = Visitor(ticket, "lent", at, lane)
+                come(soon + _seconds(chance.uniform(30, 90)), friend)
+            come(soon + timedelta(minutes=3), Visitor(ticket, "out", at, 1))
+            come(soon + timedelta(minutes=5), Visitor(ticket, "code", at, lane))
         if chance.random() < 0.12:  # noqa: PLR2004 - a copy goes round
             shown = "picture" if ticket.kind == "moving" else "code"
-            text = self._park.moving_code(ticket, self._true.now()) if shown == "picture" else ""
+            text = world.park.moving_code(ticket, world.true.now()) if shown == "picture" else ""
             copy = Visitor(ticket, shown, chance.randrange(3), chance.randrange(2), text=text)
-            self._come(soon + timedelta(seconds=chance.uniform(150, 400)), copy)
+            come(soon + _seconds(chance.uniform(150, 300)), copy)
         if chance.random() < 0.03:  # noqa: PLR2004
-            now = self._true.now()
-            text = self._park.forged(self._forger, now, now + timedelta(hours=2))
-            self._come(soon, Visitor(None, "forged", at, lane, text=text))
+            now = world.true.now()
+            text = world.park.forged(self._forger, now, now + timedelta(hours=2))
+            come(soon, Visitor(None, "forged", at, lane, text=text))
+        return owner
 
-    def _come(self, wait: timedelta, visitor: Visitor) -> None:
-        self.later(wait, lambda: self._scan(visitor))
+    def _bring(self, child: Ticket, parent: Visitor | None) -> None:
+        """A child comes with whoever it belongs to, runs ahead before, or strays in alone."""
+        chance, come, now = self._world.chance, self._visits.come, self._world.true.now()
+        if parent is None or parent.comes is None or child.order == child.number:
+            quiet = self._starts + timedelta(minutes=chance.uniform(*_QUIET))
+            come(quiet - now, Visitor(child, "ahead", chance.randrange(3), chance.randrange(2)))
+            return
+        wait = parent.comes - now
+        if chance.random() < 0.4:  # noqa: PLR2004
+            ahead = Visitor(child, "ahead", chance.randrange(3), chance.randrange(2))
+            come(wait * chance.uniform(0.1, 0.9), ahead)
+        come(wait + timedelta(seconds=6), Visitor(child, "code", parent.at, parent.lane))
 
     async def _refund(self, ticket: Ticket) -> None:
-        self.tell(f"refund {ticket.number} {await self._park.refund(ticket)}")
+        done = await self._world.park.refund(ticket)
+        self._world.tell(f"refund {ticket.number} {done}")
 
     async def _move(self, ticket: Ticket) -> None:
-        moved = await self._park.move(ticket, by=timedelta(minutes=2))
-        self.tell(f"move {ticket.number} {moved}")
+        moved = await self._world.park.move(ticket, by=timedelta(minutes=2))
+        self._world.tell(f"move {ticket.number} {moved}")
 
-    def _text(self, visitor: Visitor) -> str:
-        ticket = visitor.ticket
-        if ticket is None or visitor.text:
-            return visitor.text
-        if visitor.shows == "document":
-            return ticket.document
-        if visitor.shows == "old":
-            return ticket.old_code or ticket.code
-        if ticket.kind == "moving":
-            return self._park.moving_code(ticket, self._true.now())
-        return ticket.code
-
-    async def _scan(self, visitor: Visitor) -> None:
-        entrance = self._entrances[visitor.at]
-        if entrance.agent is None:
-            self._come(timedelta(seconds=10), visitor)
-            return
-        lane = entrance.lanes[visitor.lane]
-        direction = "out" if visitor.shows == "out" else "in"
-        scan_id = ids.new_id()
-        ticket = visitor.ticket
-        wanted = visitor.persons or 1
-        due = (
-            visitor.honest
-            and ticket is not None
-            and self._auditor.may_enter(ticket, wanted, self._true.now())
-        )
-        text = self._text(visitor)
-
-        async def scan(agent: Agent) -> Answer:
-            return await agent.scan(
-                lane,
-                text,
-                scan_id=scan_id,
-                persons=visitor.persons,
-                direction="out" if direction == "out" else "in",
-            )
-
-        answer = await entrance.do(scan)
-        passage = self._auditor.passages[scan_id] = Passage(
-            ticket, 0, direction, entrance.name, waiting=False
-        )
-        name = f"{entrance.name} {visitor.shows} {ticket.number if ticket else '-'}"
-        if answer is None:
-            self.tell(f"{name}: the lights go out")
-            self._come(timedelta(seconds=20), visitor)
-            return
-        self.tell(f"{name}: {answer.outcome} {answer.persons} {answer.reason}")
-        if answer.outcome == "refused":
-            self._refused(visitor, answer, name, due=due)
-            return
-        passage.persons, passage.waiting = answer.persons, True
-        self._check_admission(visitor, entrance, name)
-        await self._let_through(entrance, visitor, scan_id, passage)
-
-    def _refused(self, visitor: Visitor, answer: Answer, name: str, *, due: bool) -> None:
-        if visitor.shows == "document" and due:
-            # A gate that was cut off before the sale cannot know whose card it is.
-            visitor.shows = "code"
-            self._come(timedelta(seconds=5), visitor)
-            return
-        if due and answer.reason == "too_soon" and visitor.tries == 0:
-            visitor.tries = 1
-            self._come(timedelta(seconds=20), visitor)
-            return
-        self._auditor.refused(name, answer.reason, due=due)
-
-    def _check_admission(self, visitor: Visitor, entrance: Entrance, name: str) -> None:
-        """Whether this gate could have known better."""
-        self._figures.admissions += 1
-        ticket = visitor.ticket
-        if ticket is None:
-            self._auditor.admitted_against(name, "with a ticket that nobody sold")
-            return
-        if visitor.shows == "picture":
-            self._auditor.admitted_against(name, "with a picture of an old code")
-        heard = entrance.heard_at
-        knew = ticket.changed_at is not None and heard is not None and heard > ticket.changed_at
-        if knew and ticket.refunded and visitor.shows != "out":
-            self._auditor.admitted_against(name, "after a refund that the gate knew of")
-        if knew and visitor.shows == "old" and ticket.old_code:
-            self._auditor.admitted_against(name, "with a code that the gate knew to be replaced")
-
-    async def _let_through(
-        self, entrance: Entrance, visitor: Visitor, scan_id: UUID, passage: Passage
-    ) -> None:
-        """The barrier opens: from here on it is people who decide."""
-        epoch, sensor = entrance.epoch, visitor.lane == 0
-        await entrance.do(lambda agent: agent.opened(scan_id))
-        turns_away = sensor and self._chance.random() < 0.06  # noqa: PLR2004
-
-        async def pass_through() -> None:
-            passage.through, passage.waiting = passage.persons, False
-            passage.crashed = entrance.epoch != epoch
-            self.tell(f"{entrance.name}: {passage.persons} go {passage.direction}")
-            if sensor and entrance.epoch == epoch:
-                await entrance.do(lambda agent: agent.passed(scan_id, passage.persons))
-                passage.crashed = entrance.epoch != epoch
-
-        async def turn_away() -> None:
-            passage.waiting = False
-            self.tell(f"{entrance.name}: nobody goes through")
-            if entrance.epoch == epoch:
-                await entrance.do(lambda agent: agent.not_passed(scan_id))
-            if visitor.honest:
-                self._come(timedelta(seconds=25), visitor)
-
-        if turns_away:
-            self.later(timedelta(seconds=8), turn_away)
-        else:
-            self.later(timedelta(seconds=2), pass_through)
-
-    async def _cut(self, entrance: Entrance) -> None:
+    async def _cut(self, entrance: Entrance, wait: timedelta) -> None:
         if entrance.network.cut:
             return
-        self._figures.partitions += 1
+        self._world.figures.partitions += 1
         entrance.network.cut = True
-        self.tell(f"{entrance.name}: cut off")
-        wait = timedelta(minutes=self._chance.uniform(4, 20))
+        self._world.tell(f"{entrance.name}: cut off")
 
         async def mend() -> None:
             entrance.network.cut = False
-            self.tell(f"{entrance.name}: connected")
+            self._world.tell(f"{entrance.name}: connected")
 
-        self.later(wait, mend)
+        self._world.later(wait, mend)
 
     async def _doom(self, entrance: Entrance) -> None:
         """Power goes at one of the next writes."""
         if entrance.disk is not None:
-            entrance.disk.fuse = self._chance.randrange(40)
-            entrance.cuts += 1
+            entrance.disk.fuse = self._world.chance.randrange(40)
 
     async def _round(self, entrance: Entrance) -> None:
         if entrance.agent is None:
             self._switch_on(entrance)
         else:
             await self._sync(entrance)
-        if self._true.now() < self._ends:
-            self.later(_ROUND, lambda: self._round(entrance))
+        now, (opens, closes) = self._world.true.now(), _SHOW
+        if now < self._ends:
+            show = self._starts + opens <= now < self._starts + closes + timedelta(minutes=3)
+            often = show and ENTRANCES[entrance.name] == HALL
+            wait = _SHOW_ROUND if often else _ROUND
+            self._world.later(wait, lambda: self._round(entrance))
 
     def _switch_on(self, entrance: Entrance) -> None:
         entrance.start()
-        self._figures.power_losses += 1
-        self.tell(f"{entrance.name}: power is back")
-        self.later(timedelta(seconds=3), lambda: self._correct(entrance))
+        self._world.figures.power_losses += 1
+        self._world.tell(f"{entrance.name}: power is back")
+        self._world.later(timedelta(seconds=3), lambda: self._correct(entrance))
 
     async def _correct(self, entrance: Entrance) -> None:
         """The guard says what really happened, as far as people remember."""
+        own = self._world.auditor.passages
 
         async def correct(agent: Agent) -> int:
             found = await agent.unresolved()
             for each in found:
-                passage = self._auditor.passages[each.scan_id]
-                await agent.correct(each.scan_id, entered=passage.through > 0, staff="guard")
+                entered = own.by_scan[each.scan_id].through > 0
+                await agent.correct(each.scan_id, entered=entered, staff="guard")
             return len(found)
 
-        self.tell(f"{entrance.name}: {await entrance.do(correct)} corrected")
+        done = await entrance.do(correct)
+        if done is not None:
+            for passage in own.at(entrance.name):
+                passage.unclear = passage.unclear and not passage.crashed
+        self._world.tell(f"{entrance.name}: {done} corrected")
 
     async def _sync(self, entrance: Entrance) -> None:
-        before, asked_at = entrance.network.forged, self._true.now()
+        world = self._world
+        before, asked_at = entrance.network.forged, world.true.now()
         connected = await entrance.do(self._talk)
-        self.tell(f"{entrance.name}: in touch {connected}")
+        world.tell(f"{entrance.name}: in touch {connected}")
+        if connected is None:
+            world.auditor.hall.doubt(entrance.name)
         if connected:
             entrance.heard_at = asked_at
             if entrance.network.forged > before:
-                self._auditor.wrong.append(
+                world.auditor.wrong.append(
                     f"{entrance.name} believed an answer to an earlier question"
                 )
 
@@ -350,7 +309,8 @@ class Day:
 
     async def _close(self) -> None:
         """Everything is mended, everybody reports, and the books are compared."""
-        for entrance in self._entrances:
+        world, auditor = self._world, self._world.auditor
+        for entrance in world.entrances:
             entrance.network.cut, entrance.network.calm = False, True
             if entrance.agent is None:
                 self._switch_on(entrance)
@@ -359,16 +319,23 @@ class Day:
             await self._correct(entrance)
             await self._sync(entrance)
             if entrance.agent is None or entrance.agent.status().queue:
-                self._auditor.wrong.append(f"{entrance.name} could not report everything")
-        setup = next(e.agent.setup for e in self._entrances if e.agent and e.agent.setup)
-        self._figures.conflicts = self._auditor.close(
-            sold=self._park.sold,
+                auditor.wrong.append(f"{entrance.name} could not report everything")
+        setup = next(e.agent.setup for e in world.entrances if e.agent and e.agent.setup)
+        world.figures.conflicts = auditor.close(
+            sold=world.park.sold,
             bounds={each.type_number: each for each in bounds(setup)},
-            counted=await self._park.entered(),
-            cases=await self._park.cases(),
+            counted=await world.park.entered(),
+            cases=await world.park.cases(),
         )
-        for entrance in self._entrances:
+        inside, truth = await world.park.inside_hall(), auditor.hall.inside(auditor.passages)
+        if inside < truth:
+            auditor.wrong.append(f"the server counts {inside} in the hall, and {truth} are there")
+        for entrance in world.entrances:
             if entrance.agent is not None:
                 await entrance.agent.close()
-        self._figures.wrong = self._auditor.wrong
-        self._figures.trace = self._trace.hexdigest()
+        world.figures.wrong = auditor.wrong
+        world.figures.trace = world.trace
+
+
+def _seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -40,7 +40,8 @@ class Entrance:
     disk: Disk | None = None
     epoch: int = 0
     """Counts starts of the agent: what was under way in an earlier one is nobody's any more."""
-    cuts: int = 0
+    known_lanes: list[UUID] = field(default_factory=list)
+    """Ids of its lanes, also while the machine is off."""
     heard_at: datetime | None = None
     """When it last heard of all changes, by the true clock."""
 
@@ -52,11 +53,16 @@ class Entrance:
     def start(self) -> None:
         """Switch the machine on."""
         device = devices.load(self.folder)
-        self.disk = Disk(self._disk_folder() / FILE, lies=self.canary == faults.UNSYNCED)
+        self.disk = Disk(
+            self._disk_folder() / FILE,
+            lies=self.canary == faults.UNSYNCED,
+            hurries=self.canary == faults.HURRIED,
+        )
         # Memory does not outlive the power.
         secrets = Secrets(None, name=device.device_id.hex)
         place_of = faults.PLACES.get(self.canary, Place)
-        memory = Memory(self.disk, secrets, place_of=place_of)
+        memory_of = faults.MEMORIES.get(self.canary, Memory)
+        memory = memory_of(self.disk, secrets, place_of=place_of)
         skew = Skew(memory.skew_ms)
         self.gate = Gate(self.disk, memory, skew)
         change = faults.GATES.get(self.canary)
@@ -72,6 +78,7 @@ class Entrance:
     def equip(self) -> None:
         """Tell the agent which lanes have a sensor."""
         if self.agent is not None:
+            self.known_lanes = self.lanes or self.known_lanes
             for number, lane_id in enumerate(self.lanes):
                 self.agent.equip(lane_id, sensor=number == 0)
 
@@ -90,6 +97,11 @@ class Entrance:
             self.lose_power()
             return None
         return done
+
+    def decided_alone(self, scan_id: UUID) -> bool:
+        """Whether the gate decided a scan without the server."""
+        intent = self.gate.journal.intents.find(scan_id) if self.gate else None
+        return intent is not None and intent.scanned.decided_by == "gate"
 
     def lose_power(self) -> None:
         """The machine goes off; its disk keeps what was synced."""

@@ -1,16 +1,17 @@
 """Deliberate faults, one at a time: an auditor that does not see one of them sees nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import structs
 
-from shanmen.admission.protocol import Instant, Step, TicketRow
+from shanmen.admission.protocol import Instant, Setup, Step, TicketRow, ZoneState
 from shanmen.edge.client import Server
 from shanmen.edge.gate import Gate
 from shanmen.edge.intents import Intent
 from shanmen.edge.journal import Journal
+from shanmen.edge.memory import Memory
 from shanmen.edge.place import Place
 from shanmen.edge.tickets import Tickets, Use
 from shanmen.edge.wire import Reply
@@ -42,6 +43,25 @@ class Timeless(Place):
         return RotatingVerdict(Outcome.FRESH)
 
 
+class Unguarded(Place):
+    """Knows of no ticket type that has to be accompanied."""
+
+    def __init__(self, setup: Setup, zone_states: Sequence[ZoneState] = ()) -> None:
+        types = [structs.replace(kind, companion=False) for kind in setup.types]
+        super().__init__(structs.replace(setup, types=types), zone_states)
+
+
+class Roomy(Memory):
+    """Counts its share of a zone twice."""
+
+    def room(self, *, day: str, net: int) -> int | None:
+        """As if as many as the share had not come in yet."""
+        place = self.place
+        state = place.zone_states.get(place.setup.zone) if place else None
+        share = state.share or 0 if state else 0
+        return super().room(day=day, net=net - share)
+
+
 class Believing(Server):
     """Forgets which question an answer belongs to."""
 
@@ -55,6 +75,15 @@ class Forgetful(Tickets):
     def count(self, ticket_id: bytes, **values: Any) -> None:
         """Count nothing."""
         del ticket_id, values
+
+
+class Absent(Tickets):
+    """Does not remember who is inside."""
+
+    def count(self, ticket_id: bytes, *, inside: int, **values: Any) -> None:
+        """Count entries alone."""
+        del inside
+        super().count(ticket_id, inside=0, **values)
 
 
 class Generationless(Tickets):
@@ -106,6 +135,22 @@ class Generous(Journal):
         return 0
 
 
+class Discreet(Journal):
+    """Tells nobody whom staff let in."""
+
+    def _write(self, intent: Intent, step: Step, at: Instant, **values: Any) -> None:
+        if step != "override":
+            super()._write(intent, step, at, **values)
+
+
+class Stubborn(Journal):
+    """Takes nothing back."""
+
+    def undone(self, *_: Any, **__: Any) -> int:
+        """Forget that it was asked."""
+        return 0
+
+
 def journal_of(kind: type[Journal]) -> Callable[[Gate], None]:
     """Put another journal into a gate."""
 
@@ -124,15 +169,25 @@ def tickets_of(kind: type[Tickets]) -> Callable[[Gate], None]:
     return change
 
 
-PLACES: Mapping[str, type[Place]] = {"unsigned-ticket": Credulous, "stale-code": Timeless}
+PLACES: Mapping[str, type[Place]] = {
+    "unsigned-ticket": Credulous,
+    "stale-code": Timeless,
+    "child-alone": Unguarded,
+}
+MEMORIES: Mapping[str, type[Memory]] = {"share-counted-twice": Roomy}
 SERVERS: Mapping[str, type[Server]] = {"forgotten-nonce": Believing}
 GATES: Mapping[str, Callable[[Gate], None]] = {
     "forgotten-use": tickets_of(Forgetful),
+    "forgotten-inside": tickets_of(Absent),
     "wrong-generation": tickets_of(Generationless),
     "lost-journal-row": journal_of(Lossy),
     "renamed-scan": journal_of(Renaming),
     "nobody-given-back": journal_of(Generous),
+    "override-not-told": journal_of(Discreet),
+    "undo-forgotten": journal_of(Stubborn),
 }
 UNSYNCED = "unsynced-disk"
 """The disk says that it has written what it has not."""
-NAMES = (*PLACES, *SERVERS, *GATES, UNSYNCED)
+HURRIED = "hurried-commit"
+"""The store does not wait until its disk has written."""
+NAMES = (*PLACES, *MEMORIES, *SERVERS, *GATES, UNSYNCED, HURRIED)

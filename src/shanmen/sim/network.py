@@ -5,12 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-import httpx
-
 from shanmen.admission.protocol import PATH_ENROL
 from shanmen.edge.wire import Reply, Unreachable
 from shanmen.kit import clock
 from shanmen.kit.clock import Simulated
+from shanmen.sim.server import Backend
 
 Later = Callable[[timedelta, Callable[[], Awaitable[None]]], None]
 
@@ -21,13 +20,17 @@ _LOST, _ANSWER_LOST, _TWICE, _DELAYED, _REPEATED = 0.02, 0.05, 0.08, 0.11, 0.13
 class Network:
     """One gate's way to the server."""
 
-    http: httpx.AsyncClient
+    server: Backend
     true: Simulated
     chance: random.Random
     later: Later
     cut: bool = False
     calm: bool = True
     """Nothing goes wrong by itself, as while the park is being set up."""
+    arrives: Callable[[str, Reply], None] | None = None
+    """Is told of every answer that the gate gets, with the path of its question."""
+    asked: Callable[[str], None] | None = None
+    """Is told the path of every question that reaches the server."""
     counts: dict[str, int] = field(default_factory=dict)
     answered: dict[str, Reply] = field(default_factory=dict)
     forged: int = 0
@@ -69,15 +72,18 @@ class Network:
             self._note("answer lost" if roll < _ANSWER_LOST else "late")
             raise Unreachable("The answer was lost, or came too late.")
         self.answered[kind] = reply
+        if self.arrives is not None:
+            self.arrives(kind, reply)
         return reply
 
     async def close(self) -> None:
         """The client is everybody's."""
 
     async def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        if self.asked is not None:
+            self.asked(path.partition("?")[0])
         with clock.using(self.true):
-            answer = await self.http.request(method, path, headers=dict(headers), content=body)
-        return Reply(answer.status_code, dict(answer.headers), answer.content)
+            return await self.server.ask(method, path, headers, body)
 
     def _note(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1

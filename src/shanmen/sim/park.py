@@ -9,7 +9,9 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shanmen.admission import service as admission
+from shanmen.admission.schemas import ScanRequest
 from shanmen.admission.service import devices
+from shanmen.admission.service.zones import set_limit
 from shanmen.catalog import service as catalog
 from shanmen.catalog.queries import current_catalog
 from shanmen.catalog.schemas import LocalText, TicketTypeSpec
@@ -26,14 +28,32 @@ from shanmen.tickets.token import TicketBody
 
 TIMEZONE = "Asia/Shanghai"
 ACTOR = Actor("system", label="simulation")
-ENTRANCES = ("South", "North", "West")
+MAIN, HALL = 0, 1
+"""Numbers of the zones."""
+ENTRANCES = {"South": MAIN, "North": MAIN, "West": MAIN, "Stairs": HALL, "Lift": HALL}
+"""Names of the entrances, with the zones that they lead into."""
+HALL_HOLDS = 12
+"""So many may be in the hall at once."""
 
 KINDS = {
     "single": TicketTypeSpec(name=LocalText(zh="单人票", en="Single")),
     "moving": TicketTypeSpec(name=LocalText(zh="动态码票", en="Moving"), rotating=True),
     "family": TicketTypeSpec(name=LocalText(zh="家庭票", en="Family"), party_size=3),
     "season": TicketTypeSpec(name=LocalText(zh="多次票", en="Season"), entries=0),
+    "child": TicketTypeSpec(name=LocalText(zh="儿童票", en="Child"), audience="child"),
+    "hall": TicketTypeSpec(name=LocalText(zh="演出票", en="Show"), party_size=2, zones=[HALL]),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Somebody wants a ticket."""
+
+    kind: str
+    starts: datetime
+    ends: datetime
+    together: bool = False
+    """On one order with the ticket before it: a child with its parent."""
 
 
 @dataclass(slots=True)
@@ -46,6 +66,9 @@ class Ticket:
     body: TicketBody
     code: str
     document: str
+    order: int
+    """Number of its order: that of the order's first ticket."""
+    order_id: UUID
     old_code: str = ""
     """From before the visit was moved."""
     changed_at: datetime | None = None
@@ -70,6 +93,8 @@ class Park:
     key: tuple[int, Ed25519PrivateKey]
     types: dict[str, tuple[UUID, int]]
     entrances: list[UUID]
+    hall: UUID
+    """The zone with a maximum."""
     sold: list[Ticket] = field(default_factory=list)
     day_key: bytes = b""
 
@@ -77,11 +102,12 @@ class Park:
         """An instant of the day, by the park's clock."""
         return clock.to_utc(self.day, time(hour, minute), TIMEZONE)
 
-    async def sell(self, wishes: Sequence[tuple[str, datetime, datetime]]) -> list[Ticket]:
+    async def sell(self, wishes: Sequence[Wish]) -> list[Ticket]:
         """Issue tickets (kind, valid from, valid until) in one transaction."""
         async with self.database.transaction(self.tenant_id, actor=ACTOR) as session:
-            first = len(self.sold) + 1
-            made = [self._make(number, *wish) for number, wish in enumerate(wishes, first)]
+            made: list[Ticket] = []
+            for number, wish in enumerate(wishes, len(self.sold) + 1):
+                made.append(self._make(number, wish, made[-1] if wish.together else None))
             await run(
                 session,
                 [
@@ -142,6 +168,19 @@ class Park:
         """How many conflicts the server has found."""
         return int((await self._rows("SELECT count(*) FROM gate_case"))[0][0])
 
+    async def inside_hall(self) -> int:
+        """How many the server counts in the zone with a maximum."""
+        return int((await self._rows("SELECT inside FROM zone_limit"))[0][0])
+
+    async def look_up(self, *, scan_id: UUID, lane_id: UUID, code: str) -> int:
+        """Somebody at a lane scans with a telephone, on the server's own page.
+
+        Returns how many were let in.
+        """
+        scan = ScanRequest(scan_id=scan_id, lane_id=lane_id, code=code, staff="guard")
+        made = await self.database.unit(self.tenant_id, actor=ACTOR)(admission.admit_one, scan=scan)
+        return made.persons if made.outcome == "admitted" else 0
+
     def moving_code(self, ticket: Ticket, moment: datetime) -> str:
         """What the phone shows at a moment."""
         key = rotating.ticket_key(
@@ -169,10 +208,19 @@ class Park:
             [rows] = await run(session, [Statement(sql, ())])
         return [tuple(row) for row in rows]
 
-    def _make(self, number: int, kind: str, starts: datetime, ends: datetime) -> Ticket:
+    def _make(self, number: int, wish: Wish, parent: Ticket | None) -> Ticket:
         ticket_id = ids.new_id()
-        body = self._body(kind, ticket_id, starts, ends, 0)
-        return Ticket(number, kind, ticket_id, body, token.issue(body, self.key[1]), _card(number))
+        body = self._body(wish.kind, ticket_id, wish.starts, wish.ends, 0)
+        return Ticket(
+            number,
+            wish.kind,
+            ticket_id,
+            body,
+            token.issue(body, self.key[1]),
+            _card(number),
+            order=parent.order if parent else number,
+            order_id=parent.order_id if parent else ids.new_id(),
+        )
 
     def _body(
         self, kind: str, ticket_id: UUID, starts: datetime, ends: datetime, generation: int
@@ -188,7 +236,7 @@ class Park:
             entries=spec.entries,
             valid_from=starts,
             valid_until=ends,
-            zones=1,
+            zones=sum(1 << zone for zone in spec.zones),
             rotating=spec.rotating,
         )
 
@@ -196,9 +244,9 @@ class Park:
         body = made.body
         return NewTicket(
             id=made.id,
-            order_id=ids.new_id(),
-            order_number=f"{self.day:%y%m%d}{ids.crockford(made.number, 10)}",
-            seq=1,
+            order_id=made.order_id,
+            order_number=f"{self.day:%y%m%d}{ids.crockford(made.order, 10)}",
+            seq=made.number - made.order + 1,
             site_id=self.site_id,
             ticket_type_id=self.types[made.kind][0],
             slot_id=ids.new_id(),
@@ -216,7 +264,7 @@ class Park:
         return NewHolder(
             ticket_id=made.id,
             seq=0,
-            order_id=ids.new_id(),
+            order_id=made.order_id,
             ticket_type_id=self.types[made.kind][0],
             slot_id=ids.new_id(),
             visit_day=self.day,
@@ -236,7 +284,7 @@ def _card(number: int) -> str:
 
 
 async def make_park(database: Database, *, code: str, day: date) -> Park:
-    """Make a tenant with one site, one zone, and an entrance of two lanes for each of ENTRANCES."""
+    """Make a tenant with one site, its zones, and each of ENTRANCES with two lanes."""
     async with database.transaction(None, actor=ACTOR) as session:
         tenant = await tenants.create_tenant(
             session,
@@ -249,14 +297,15 @@ async def make_park(database: Database, *, code: str, day: date) -> Park:
         site = await tenants.create_site(
             session, slug=code, name={"zh-CN": "模拟山", "en": "Simulated"}, timezone=TIMEZONE
         )
-        zone = await places.create_zone(
-            session, site_slug=code, name={"zh-CN": "景区", "en": "Park"}
-        )
+        zones = [
+            await places.create_zone(session, site_slug=code, name={"zh-CN": zh, "en": en})
+            for zh, en in (("景区", "Park"), ("演出厅", "Hall"))
+        ]
         entrances = [
             await places.create_entrance(
-                session, site_slug=code, zone_id=zone.id, name={"zh-CN": name, "en": name}
+                session, site_slug=code, zone_id=zones[zone].id, name={"zh-CN": name, "en": name}
             )
-            for name in ENTRANCES
+            for name, zone in ENTRANCES.items()
         ]
     async with database.transaction(tenant.tenant_id, actor=ACTOR) as session:
         for entrance in entrances:
@@ -269,11 +318,18 @@ async def make_park(database: Database, *, code: str, day: date) -> Park:
                 )
         for spec in KINDS.values():
             await catalog.create_ticket_type(session, site_id=site.id, spec=spec)
+        await set_limit(session, zone_id=zones[HALL].id, max_inside=HALL_HOLDS)
     async with database.transaction(tenant.tenant_id, actor=ACTOR) as session:
         known = (await current_catalog(session)).types
         by_name = {each.name["en"]: (each.id, each.number) for each in known.values()}
         key = signing_key(session.keyring)
         day_key = rotating.day_key(session.keyring, site_number=site.number, day=day)
+        await admission.set_policy(
+            session,
+            site_id=site.id,
+            anti_passback=True,
+            companions=[by_name[KINDS["child"].name.en][0]],
+        )
     return Park(
         database=database,
         tenant_id=tenant.tenant_id,
@@ -283,5 +339,6 @@ async def make_park(database: Database, *, code: str, day: date) -> Park:
         key=key,
         types={kind: by_name[spec.name.en] for kind, spec in KINDS.items()},
         entrances=[entrance.id for entrance in entrances],
+        hall=zones[HALL].id,
         day_key=day_key,
     )
