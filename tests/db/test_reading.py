@@ -4,10 +4,11 @@ import asyncio
 
 import psycopg
 import pytest
+from sqlalchemy.util import greenlet_spawn
 
 from shanmen.db.pipeline import Statement
 from shanmen.db.reading import keyring_of, read
-from shanmen.db.session import Database, Session
+from shanmen.db.session import Database, DatabaseAway, Session
 from shanmen.kit.errors import BadInput
 from tests.conftest import open_database
 from tests.support.park import Park, make_park
@@ -104,6 +105,53 @@ async def test_a_reading_that_is_given_up_leaves_nothing_behind(own_url: str):
         await reading
     [rows] = await asyncio.wait_for(read(unit, [NAMES]), 10)
     assert len(rows) == 2
+    await database.close()
+
+
+async def test_many_readings_at_once_share_the_connections_that_are_kept(own_url: str):
+    database = open_database(own_url, pool_size=2)
+    unit = database.unit((await make_park(database, code="park")).tenant_id)
+    process = Statement("SELECT pg_backend_pid()")
+    found = await asyncio.gather(*(read(unit, [process]) for _ in range(40)))
+    assert len({pid for [[(pid,)]] in found}) <= 2
+    await database.close()
+
+
+async def test_a_connection_beyond_those_that_are_kept_is_closed(
+    own_url: str, caplog: pytest.LogCaptureFixture
+):
+    database = open_database(own_url, pool_size=1)
+    unit = database.unit((await make_park(database, code="park")).tenant_id)
+    going_on, enough = asyncio.Event(), asyncio.Event()
+
+    async def work(session: Session) -> None:
+        await (await session.driver()).execute("SELECT 1")
+        going_on.set()
+        await enough.wait()
+
+    working = asyncio.create_task(unit(work))
+    await going_on.wait()
+    reading = asyncio.create_task(read(unit, [Statement("SELECT pg_sleep(0.3)")]))
+    await asyncio.sleep(0.1)
+    enough.set()
+    # The one that comes back first is kept.
+    await working
+    await reading
+    assert database.engine.pool.checkedin() == 1  # type: ignore[attr-defined]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    await database.close()
+
+
+async def test_who_finds_no_connection_is_told_to_come_again(own_url: str):
+    database = open_database(own_url, pool_size=1)
+    unit = database.unit((await make_park(database, code="park")).tenant_id)
+    database.engine.pool._timeout = 0.1  # type: ignore[attr-defined]
+    held = [await database.engine.raw_connection() for _ in range(2)]
+    with pytest.raises(DatabaseAway):
+        await read(unit, [NAMES])
+    for connection in held:
+        await greenlet_spawn(connection.close)
+    assert len((await read(unit, [NAMES]))[0]) == 2
     await database.close()
 
 

@@ -9,20 +9,27 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.util import greenlet_spawn
 
 from shanmen.db.pipeline import Statement, run
-from shanmen.db.session import Session, Unit
+from shanmen.db.session import AWAY_SECONDS, DatabaseAway, Session, Unit
 from shanmen.db.tenancy import TENANT_SETTING
 from shanmen.kit.crypto import Keyring
 
 log = logging.getLogger(__name__)
 
 Rows = list[tuple[Any, ...]]
+
+# A reading takes a millisecond and a new connection ten, so readings wait for each other rather
+# than open connections beyond those that are kept.
+_turns: WeakKeyDictionary[AsyncEngine, asyncio.Semaphore] = WeakKeyDictionary()
 
 # What follows in the transaction cannot write, whatever it is.
 _SET: Final = (
@@ -39,6 +46,7 @@ async def read(unit: Unit, statements: Iterable[Statement]) -> list[Rows]:
 
     Raises:
         ReadOnlySqlTransaction: a statement changes something.
+        DatabaseAway: no connection became free in time.
     """
     statements = list(statements)
     if unit.tenant_id is not None and unit.begin is None:
@@ -46,6 +54,8 @@ async def read(unit: Unit, statements: Iterable[Statement]) -> list[Rows]:
             return await _read(unit, statements)
         except psycopg.errors.ReadOnlySqlTransaction:
             raise
+        except PoolTimeout as error:
+            raise DatabaseAway(retry_after=AWAY_SECONDS) from error
         except (psycopg.Error, DBAPIError):
             log.info("read again in a unit of work", exc_info=True)
     return await unit(run, statements)
@@ -68,21 +78,34 @@ async def _keyring(session: Session) -> Keyring:
 
 
 async def _read(unit: Unit, statements: list[Statement]) -> list[Rows]:
-    pooled = await unit.database.engine.raw_connection()
-    driver = pooled.driver_connection
-    if not isinstance(driver, psycopg.AsyncConnection):
-        msg = f"expected a psycopg connection, not {type(driver).__name__}"
-        raise TypeError(msg)
-    try:
-        # Without a BEGIN the whole pipeline is one transaction, which ends where it ends.
-        async with driver.pipeline():
-            await driver.execute(_SET, (str(unit.tenant_id),))
-            cursors = [await driver.execute(s.sql, s.params) for s in statements]
-    except BaseException:
-        await asyncio.shield(_clear(pooled, driver))
-        raise
-    pooled.close()
-    return [await cursor.fetchall() for cursor in cursors]
+    engine = unit.database.engine
+    turns = _turns.get(engine)
+    if turns is None:
+        turns = _turns[engine] = asyncio.Semaphore(_kept(engine))
+    async with turns:
+        pooled = await engine.raw_connection()
+        driver = pooled.driver_connection
+        if not isinstance(driver, psycopg.AsyncConnection):
+            msg = f"expected a psycopg connection, not {type(driver).__name__}"
+            raise TypeError(msg)
+        try:
+            # Without a BEGIN the whole pipeline is one transaction, which ends where it ends.
+            await driver.set_autocommit(True)
+            async with driver.pipeline():
+                await driver.execute(_SET, (str(unit.tenant_id),))
+                cursors = [await driver.execute(s.sql, s.params) for s in statements]
+            await driver.set_autocommit(False)
+        except BaseException:
+            await asyncio.shield(_clear(pooled, driver))
+            raise
+        await greenlet_spawn(pooled.close)
+        return [await cursor.fetchall() for cursor in cursors]
+
+
+def _kept(engine: AsyncEngine) -> int:
+    """How many connections stay open."""
+    pool = engine.pool
+    return pool.size() if isinstance(pool, QueuePool) else 1
 
 
 async def _clear(pooled: PoolProxiedConnection, driver: psycopg.AsyncConnection[Any]) -> None:
@@ -92,4 +115,4 @@ async def _clear(pooled: PoolProxiedConnection, driver: psycopg.AsyncConnection[
     except Exception:  # noqa: BLE001 - whatever it is, this connection is of no use any more
         await greenlet_spawn(pooled.invalidate)
     else:
-        pooled.close()
+        await greenlet_spawn(pooled.close)
