@@ -20,9 +20,9 @@ from tests.support.gate_server import (
     START,
     ZONE,
     GateServer,
-    Ticket,
     ms,
 )
+from tests.support.sold import Ticket
 
 ONE, TWO, BOTH = LANES
 CARD = "11010119900307002X"

@@ -36,7 +36,6 @@ from shanmen.admission.protocol import (
     Refusal,
     Rules,
     Setup,
-    TicketCount,
     TicketRow,
     TypeInfo,
     ZoneState,
@@ -46,8 +45,9 @@ from shanmen.edge import device
 from shanmen.edge.device import Device
 from shanmen.edge.wire import Reply, Unreachable
 from shanmen.kit import clock, ids
-from shanmen.tickets import rotating, token
+from shanmen.tickets import token
 from shanmen.tickets.token import TicketBody
+from tests.support.sold import Ticket, count_of
 
 SITE, ENTRANCE, ZONE, TYPE = 7, 2, 1, 3
 TIMEZONE = "Asia/Shanghai"
@@ -64,27 +64,6 @@ class Died(Exception):
 
 def ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
-
-
-@dataclass
-class Ticket:
-    """A sold ticket: what the visitor shows, and the row that gates get."""
-
-    body: TicketBody
-    text: str
-    row: TicketRow
-    day_key: Callable[[datetime], bytes]
-
-    @property
-    def id(self) -> bytes:
-        return self.row.id
-
-    def code(self, moment: datetime) -> str:
-        """What the visitor's phone shows at a moment."""
-        key = rotating.ticket_key(
-            self.day_key(moment), ticket_id=self.body.ticket_id, generation=self.body.generation
-        )
-        return self.text + rotating.tail(key, rotating.step_at(moment))
 
 
 @dataclass
@@ -369,7 +348,7 @@ class GateServer:
             setup=None if known else self.setup,
             setup_digest=digest,
             tickets=[row for row in rows if row.id not in light],
-            counts=[_count_of(row) for row in rows if row.id in light],
+            counts=[count_of(row) for row in rows if row.id in light],
             zone_states=self.zones,
         )
 
@@ -409,7 +388,3 @@ class GateServer:
         self.health.append(health)
         self.commands = [each for each in self.commands if each.id not in health.done]
         return HealthAnswer(server_time=self._now(), commands=list(self.commands))
-
-
-def _count_of(row: TicketRow) -> TicketCount:
-    return TicketCount(*(getattr(row, name) for name in TicketCount.__struct_fields__))
