@@ -56,8 +56,10 @@ async def test_after_reading_a_unit_of_work_can_write_again(own_url: str):
     park = await make_park(database, code="park")
     unit = database.unit(park.tenant_id)
     await read(unit, [NAMES])
+    notices: list[str | None] = []
 
     async def change(session: Session) -> None:
+        session.raw_driver.add_notice_handler(lambda said: notices.append(said.message_primary))
         await (await session.driver()).execute("UPDATE pool SET position = 7")
 
     async def fail(session: Session) -> None:
@@ -69,6 +71,8 @@ async def test_after_reading_a_unit_of_work_can_write_again(own_url: str):
         await unit(fail)
     [rows] = await read(unit, [Statement("SELECT DISTINCT position FROM pool")])
     assert rows == [(7,)]
+    # Two BEGINs, where the reading had left the driver to begin by itself, would be a warning.
+    assert notices == []
     await database.close()
 
 

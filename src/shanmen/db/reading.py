@@ -90,11 +90,9 @@ async def _read(unit: Unit, statements: list[Statement]) -> list[Rows]:
             raise TypeError(msg)
         try:
             # Without a BEGIN the whole pipeline is one transaction, which ends where it ends.
-            await driver.set_autocommit(True)
             async with driver.pipeline():
                 await driver.execute(_SET, (str(unit.tenant_id),))
                 cursors = [await driver.execute(s.sql, s.params) for s in statements]
-            await driver.set_autocommit(False)
         except BaseException:
             await asyncio.shield(_clear(pooled, driver))
             raise
