@@ -1,6 +1,7 @@
 """A unit of work: one transaction, run again when it must be, and its jobs with it."""
 
 import asyncio
+import contextlib
 
 import psycopg
 import pytest
@@ -8,12 +9,13 @@ from sqlalchemy import text
 
 from shanmen.db.outbox import Job, defer, publish
 from shanmen.db.pipeline import Statement, run, run_at_commit
+from shanmen.db.reading import read
 from shanmen.db.session import DatabaseAway, LockTimeout, Outdated, Session
 from shanmen.kit.errors import DomainError
 from shanmen.orders.errors import OrderNotFound
 from tests.conftest import open_database
 from tests.support.desk import Desk
-from tests.support.park import Park
+from tests.support.park import Park, make_park
 
 
 @pytest.fixture
@@ -183,4 +185,33 @@ async def test_connections_that_the_server_ended_are_not_used_again(own_url: str
         await database.unit(None)(look)
     for _ in range(3):
         await database.unit(None)(look)
+    await database.close()
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_who_goes_away_in_the_middle_leaves_no_connection_out_of_step(
+    own_url: str, *, again: bool
+):
+    """A browser that closes a stream cancels wherever it stands; anyio cancels until it ends."""
+    database = open_database(own_url, pool_size=1)
+    park = await make_park(database, code="park")
+    unit = database.unit(park.tenant_id)
+    count = "SELECT count(*) FROM pool"
+
+    async def look(session: Session) -> tuple[int, int]:
+        [[(piped,)], _] = await run(session, [Statement(count), Statement("SELECT 'x'")])
+        return piped, await session.scalar(text(count)) or 0
+
+    for steps in range(1, 60):
+        task = asyncio.ensure_future(unit(look))
+        # In steps of a tenth of a millisecond, so that it hits every wait of the work.
+        await asyncio.sleep(steps / 10_000)
+        task.cancel()
+        while again and not task.done():
+            await asyncio.sleep(0)
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        assert await unit(look) == (2, 2), steps
+        assert await read(unit, [Statement(count)]) == [[(2,)]], steps
     await database.close()

@@ -93,10 +93,10 @@ async def _read(unit: Unit, statements: list[Statement]) -> list[Rows]:
             async with driver.pipeline():
                 await driver.execute(_SET, (str(unit.tenant_id),))
                 cursors = [await driver.execute(s.sql, s.params) for s in statements]
-        except BaseException:
-            await asyncio.shield(_clear(pooled, driver))
+        except BaseException as error:
+            await asyncio.shield(_clear(pooled, driver, error))
             raise
-        await greenlet_spawn(pooled.close)
+        await asyncio.shield(greenlet_spawn(pooled.close))
         return [await cursor.fetchall() for cursor in cursors]
 
 
@@ -106,8 +106,14 @@ def _kept(engine: AsyncEngine) -> int:
     return pool.size() if isinstance(pool, QueuePool) else 1
 
 
-async def _clear(pooled: PoolProxiedConnection, driver: psycopg.AsyncConnection[Any]) -> None:
+async def _clear(
+    pooled: PoolProxiedConnection, driver: psycopg.AsyncConnection[Any], error: BaseException
+) -> None:
     """Give back a connection whose reading did not come to its end."""
+    if not isinstance(error, Exception):
+        # Who was cancelled may have left answers unread.
+        await greenlet_spawn(pooled.invalidate)
+        return
     try:
         await driver.rollback()
     except Exception:  # noqa: BLE001 - whatever it is, this connection is of no use any more

@@ -214,8 +214,7 @@ class Database:
         self, tenant_id: int | None, *, actor: Actor = SYSTEM
     ) -> AsyncIterator[Session]:
         """One transaction for one tenant (or none); commits on leaving, rolls back on error."""
-        connection = await self.engine.connect()
-        driver = await _driver_of(connection)
+        connection, driver = await self._take()
         session = Session(connection, expire_on_commit=False, autoflush=False)
         session.tenant_id = tenant_id or 0
         session.actor = actor
@@ -228,11 +227,18 @@ class Database:
                 session.keyring = await self.keyrings.get(session, tenant_id)
             yield session
             await self._commit(session)
-        except BaseException:
-            await asyncio.shield(_undo(session))
+        except BaseException as error:
+            await asyncio.shield(self._give_back(connection, session, error))
             raise
-        finally:
-            await asyncio.shield(self._give_back(connection, session))
+        await asyncio.shield(self._give_back(connection, session))
+
+    async def _take(self) -> tuple[AsyncConnection, Driver]:
+        connection = await self.engine.connect()
+        try:
+            return connection, await _driver_of(connection)
+        except BaseException:
+            await asyncio.shield(connection.close())
+            raise
 
     @staticmethod
     async def _commit(session: Session) -> None:
@@ -254,10 +260,21 @@ class Database:
                 raise CommitUnknown from error
             raise
 
-    async def _give_back(self, connection: AsyncConnection, session: Session) -> None:
+    async def _give_back(
+        self, connection: AsyncConnection, session: Session, error: BaseException | None = None
+    ) -> None:
+        """All that ends a transaction, in one task, which a second cancellation leaves alone."""
+        driver = session.raw_driver
+        if error is not None and not isinstance(error, Exception):
+            # Who was cancelled stood anywhere, also in the middle of a pipeline, and what it left
+            # unread would be taken for the next one's answers.
+            await connection.invalidate()
+            await session.close()
+        elif error is not None:
+            await _undo(session)
         if session.in_transaction():
             await session.close()
-        if session.raw_driver.closed:
+        if not connection.invalidated and driver.closed:
             # The server has gone or has ended this connection. SQLAlchemy did not see it, and what
             # else it keeps is most likely as dead.
             await connection.invalidate()
