@@ -316,17 +316,26 @@ class Unit:
                 attempt += 1
             except (DBAPIError, psycopg.Error, PoolTimeout) as error:
                 cause = error.orig if isinstance(error, DBAPIError) else error
-                if isinstance(cause, psycopg.errors.LockNotAvailable):
-                    raise LockTimeout from error
-                if _is_away(error, cause):
-                    raise DatabaseAway(retry_after=AWAY_SECONDS) from error
-                if _is_unstorable(cause):
-                    raise BadInput from error
+                if (known := _known(error, cause)) is not None:
+                    raise known from error
                 if not isinstance(cause, RETRIED) or attempt == MAX_ATTEMPTS:
                     raise
                 log.info("transaction retried", extra={"attempt": attempt})
                 await asyncio.sleep(random.uniform(0.001, 0.01) * 2**attempt)  # noqa: S311 - jitter
                 attempt += 1
+
+
+def _known(error: Exception, cause: BaseException | None) -> BaseException | None:
+    """What an error of the database is called outside, None for one that has no name there."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        # Cancelled twice, the driver gives up its connection, and speaks of that instead.
+        return asyncio.CancelledError()
+    if isinstance(cause, psycopg.errors.LockNotAvailable):
+        return LockTimeout()
+    if _is_away(error, cause):
+        return DatabaseAway(retry_after=AWAY_SECONDS)
+    return BadInput() if _is_unstorable(cause) else None
 
 
 async def _driver_of(connection: AsyncConnection) -> Driver:
