@@ -29,9 +29,14 @@ class Statement:
 async def run(session: Session, statements: Iterable[Statement]) -> list[list[tuple[Any, ...]]]:
     """Run all in one round trip; returns the rows of each, empty for those that return none.
 
+    Nothing is sent where there are none.
+
     Raises:
         LockTimeout: a row stayed locked for too long.
     """
+    statements = list(statements)
+    if not statements:
+        return []
     driver = session.raw_driver
     try:
         async with driver.pipeline():

@@ -19,8 +19,15 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.util import greenlet_spawn
 
 from shanmen.db.pipeline import Statement, run
-from shanmen.db.session import AWAY_SECONDS, DatabaseAway, Session, Unit
-from shanmen.db.tenancy import TENANT_SETTING
+from shanmen.db.session import (
+    AWAY_SECONDS,
+    SET_TENANT,
+    DatabaseAway,
+    Driver,
+    Session,
+    Unit,
+    driver_of,
+)
 from shanmen.kit.crypto import Keyring
 
 log = logging.getLogger(__name__)
@@ -32,10 +39,7 @@ Rows = list[tuple[Any, ...]]
 _turns: WeakKeyDictionary[AsyncEngine, asyncio.Semaphore] = WeakKeyDictionary()
 
 # What follows in the transaction cannot write, whatever it is.
-_SET: Final = (
-    f"SELECT set_config('{TENANT_SETTING}', %s, true), "
-    "set_config('transaction_read_only', 'on', true)"
-)
+_SET: Final = f"{SET_TENANT}, set_config('transaction_read_only', 'on', true)"
 
 
 async def read(unit: Unit, statements: Iterable[Statement]) -> list[Rows]:
@@ -84,10 +88,7 @@ async def _read(unit: Unit, statements: list[Statement]) -> list[Rows]:
         turns = _turns[engine] = asyncio.Semaphore(_kept(engine))
     async with turns:
         pooled = await engine.raw_connection()
-        driver = pooled.driver_connection
-        if not isinstance(driver, psycopg.AsyncConnection):
-            msg = f"expected a psycopg connection, not {type(driver).__name__}"
-            raise TypeError(msg)
+        driver = driver_of(pooled)
         try:
             # Without a BEGIN the whole pipeline is one transaction, which ends where it ends.
             async with driver.pipeline():
@@ -106,9 +107,7 @@ def _kept(engine: AsyncEngine) -> int:
     return pool.size() if isinstance(pool, QueuePool) else 1
 
 
-async def _clear(
-    pooled: PoolProxiedConnection, driver: psycopg.AsyncConnection[Any], error: BaseException
-) -> None:
+async def _clear(pooled: PoolProxiedConnection, driver: Driver, error: BaseException) -> None:
     """Give back a connection whose reading did not come to its end."""
     if not isinstance(error, Exception):
         # Who was cancelled may have left answers unread.

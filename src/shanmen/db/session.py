@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.orm import Session as SyncSession
 from sqlalchemy.orm import SessionTransaction
+from sqlalchemy.pool import PoolProxiedConnection
 
 import shanmen.db.arrays  # noqa: F401 - what it registers must be known before an engine is made
 from shanmen.db.keys import Keyrings
@@ -49,8 +50,7 @@ Sent = tuple[str, Sequence[Any] | dict[str, Any]]
 RETRIED = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 MAX_ATTEMPTS = 5
 AWAY_SECONDS = 2
-SET_TENANT = text(f"SELECT set_config('{TENANT_SETTING}', :tenant, true)")
-OPEN_FOR_TENANT = f"SELECT set_config('{TENANT_SETTING}', %s, true)"
+SET_TENANT = f"SELECT set_config('{TENANT_SETTING}', %s, true)"
 
 
 class LockTimeout(DomainError):
@@ -107,7 +107,7 @@ class Opening:
         begin: Sent = ("BEGIN", ())
         if self._tenant_id is None:
             return [begin]
-        return [begin, (OPEN_FOR_TENANT, (str(self._tenant_id),))]
+        return [begin, (SET_TENANT, (str(self._tenant_id),))]
 
     async def send(self, driver: Driver) -> None:
         """Begin now, unless it was done."""
@@ -235,7 +235,7 @@ class Database:
     async def _take(self) -> tuple[AsyncConnection, Driver]:
         connection = await self.engine.connect()
         try:
-            return connection, await _driver_of(connection)
+            return connection, driver_of(await connection.get_raw_connection())
         except BaseException:
             await asyncio.shield(connection.close())
             raise
@@ -338,8 +338,9 @@ def _known(error: Exception, cause: BaseException | None) -> BaseException | Non
     return BadInput() if _is_unstorable(cause) else None
 
 
-async def _driver_of(connection: AsyncConnection) -> Driver:
-    driver = (await connection.get_raw_connection()).driver_connection
+def driver_of(pooled: PoolProxiedConnection) -> Driver:
+    """The psycopg connection inside of one that the pool gave."""
+    driver = pooled.driver_connection
     if not isinstance(driver, psycopg.AsyncConnection):
         msg = f"expected a psycopg connection, not {type(driver).__name__}"
         raise TypeError(msg)

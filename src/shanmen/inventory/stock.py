@@ -259,8 +259,7 @@ async def apply(session: Session, stock: LockedStock) -> None:
 
 async def move(session: Session, moves: Moves) -> None:
     """Move places of orders that the caller has locked, see `move_statements`."""
-    if statements := move_statements(session.tenant_id, moves):
-        await run(session, statements)
+    await run(session, move_statements(session.tenant_id, moves))
 
 
 def move_statements(tenant_id: int, moves: Moves) -> list[Statement]:

@@ -59,8 +59,7 @@ class NewTransfer:
 
 async def post(session: Session, transfers: Sequence[NewTransfer]) -> None:
     """Post transfers; each account is locked once, in order of its code, and changed once."""
-    if statements := post_statements(session.tenant_id, transfers):
-        await run(session, statements)
+    await run(session, post_statements(session.tenant_id, transfers))
 
 
 def post_statements(tenant_id: int, transfers: Sequence[NewTransfer]) -> list[Statement]:

@@ -7,7 +7,6 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -94,14 +93,12 @@ class Line(msgspec.Struct, frozen=True):
         return self.valid_from
 
 
-def lines_from(value: list[dict[str, Any]]) -> list[Line]:
-    """Lines as the order's column keeps them."""
-    return msgspec.convert(value, list[Line])
+_decode_lines = msgspec.json.Decoder(list[Line]).decode
 
 
-def lines_to(lines: list[Line]) -> list[dict[str, Any]]:
-    """Lines as the order's column keeps them."""
-    return msgspec.to_builtins(lines)  # type: ignore[no-any-return]
+def lines_from(text: str) -> list[Line]:
+    """Lines as the order's column keeps them, read as text: the driver need not read it before."""
+    return _decode_lines(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from shanmen.db.session import Session, Unit
 from shanmen.kit import documents, ids, phones
 from shanmen.kit.crypto import Keyring
 from shanmen.orders.errors import OrderNotFound
-from shanmen.orders.rules import Line, State
+from shanmen.orders.rules import Line, State, lines_from
 from shanmen.orders.schemas import OrderEventView, OrderLineView, OrderView, VisitorView
 
 BY_NUMBER = "o.number = %(wanted)s"
@@ -104,7 +104,6 @@ class EventRow(NamedTuple):
 
 
 NOTHING: Final = "[]"
-_LINES: Final = msgspec.json.Decoder(list[Line])
 _HOLDERS: Final = msgspec.json.Decoder(list[HolderRow])
 _TICKETS: Final = msgspec.json.Decoder(list[TicketRow])
 _EVENTS: Final = msgspec.json.Decoder(list[EventRow])
@@ -210,7 +209,7 @@ def _order(rows: Rows) -> OrderRow:
 
 
 def _file(row: OrderRow, keyring: Keyring, catalog: Catalog) -> OrderFile:
-    lines = _LINES.decode(row.lines)
+    lines = lines_from(row.lines)
     visitors: dict[UUID, list[VisitorView]] = defaultdict(list)
     for holder in _HOLDERS.decode(row.holders or NOTHING):
         name, document = bytes.fromhex(holder.name), bytes.fromhex(holder.document)

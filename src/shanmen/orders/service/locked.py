@@ -13,9 +13,8 @@ from shanmen.db.session import Actor, Session
 from shanmen.inventory.stock import Taking
 from shanmen.kit import clock, ids
 from shanmen.orders.errors import OrderNotFound
-from shanmen.orders.rules import Line, State, check
+from shanmen.orders.rules import Line, State, check, lines_from
 
-# The lines as text, which is read into what they are without the driver's reading it before.
 COLUMNS = (
     "id, number, site_id, channel, status, visit_day, phone_index, amount_fen, refunded_fen, "
     "lines::text, generation, hold_expires_at"
@@ -40,7 +39,6 @@ WHERE orders.tenant_id = %s AND orders.id = d.id
 """
 
 _encode = msgspec.json.Encoder().encode
-_decode_lines = msgspec.json.Decoder(list[Line]).decode
 
 
 @dataclass(slots=True)
@@ -143,7 +141,7 @@ def locked_orders(rows: Sequence[tuple[Any, ...]]) -> dict[UUID, LockedOrder]:
     found: dict[UUID, LockedOrder] = {}
     for row in rows:
         facts = list(row)
-        facts[LINES] = _decode_lines(row[LINES])
+        facts[LINES] = lines_from(row[LINES])
         found[row[0]] = LockedOrder(*facts)
     return found
 

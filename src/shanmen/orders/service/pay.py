@@ -211,8 +211,7 @@ async def _take_places_again(work: Settlement) -> None:
 
 async def _write(work: Settlement) -> None:
     session = work.session
-    if statements := _writing(work):
-        await run(session, statements)
+    await run(session, _writing(work))
     for payment, reason in work.give_back:
         await payments.request_refund(
             session,

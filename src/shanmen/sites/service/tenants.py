@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from shanmen.audit import service as audit
+from shanmen.db.pipeline import Statement, run
 from shanmen.db.session import SET_TENANT, Session
 from shanmen.kit import clock, crypto, ids
 from shanmen.sites import errors, queries, rules
@@ -65,7 +66,7 @@ async def create_tenant(
     await session.flush()
     session.tenant_id = tenant_id
     session.keyring = await session.keyrings.get(session, tenant_id)
-    await session.execute(SET_TENANT, {"tenant": str(tenant_id)})
+    await run(session, [Statement(SET_TENANT, (str(tenant_id),))])
     await audit.record(
         session,
         action="sites.tenant_created",
