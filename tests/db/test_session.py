@@ -5,7 +5,7 @@ import contextlib
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from shanmen.db.outbox import Job, defer, publish
 from shanmen.db.pipeline import Statement, run, run_at_commit
@@ -188,30 +188,56 @@ async def test_connections_that_the_server_ended_are_not_used_again(own_url: str
     await database.close()
 
 
+COUNT = "SELECT count(*) FROM pool"
+
+
+async def look(session: Session) -> tuple[int, int]:
+    [[(piped,)], _] = await run(session, [Statement(COUNT), Statement("SELECT 'x'")])
+    return piped, await session.scalar(text(COUNT)) or 0
+
+
+# In steps of a tenth of a millisecond, so that it hits every wait of the work.
+MOMENTS = [step / 10_000 for step in range(1, 60)]
+
+
 @pytest.mark.parametrize("again", [False, True])
-async def test_who_goes_away_in_the_middle_leaves_no_connection_out_of_step(
-    own_url: str, *, again: bool
-):
+async def test_who_goes_away_in_the_middle_costs_no_connection(own_url: str, *, again: bool):
     """A browser that closes a stream cancels wherever it stands; anyio cancels until it ends."""
     database = open_database(own_url, pool_size=1)
     park = await make_park(database, code="park")
     unit = database.unit(park.tenant_id)
-    count = "SELECT count(*) FROM pool"
-
-    async def look(session: Session) -> tuple[int, int]:
-        [[(piped,)], _] = await run(session, [Statement(count), Statement("SELECT 'x'")])
-        return piped, await session.scalar(text(count)) or 0
-
-    for steps in range(1, 60):
+    thrown_away: list[object] = []
+    event.listen(database.engine.sync_engine, "invalidate", lambda *what: thrown_away.append(what))
+    for moment in MOMENTS:
         task = asyncio.ensure_future(unit(look))
-        # In steps of a tenth of a millisecond, so that it hits every wait of the work.
-        await asyncio.sleep(steps / 10_000)
+        await asyncio.sleep(moment)
         task.cancel()
         while again and not task.done():
             await asyncio.sleep(0)
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        assert await unit(look) == (2, 2), steps
-        assert await read(unit, [Statement(count)]) == [[(2,)]], steps
+        assert await unit(look) == (2, 2), moment
+    assert not thrown_away
+    await database.close()
+
+
+async def test_a_transaction_that_is_given_up_leaves_no_connection_out_of_step(own_url: str):
+    """At the end of a process what still runs is cancelled, wherever it stands."""
+    database = open_database(own_url, pool_size=1)
+    park = await make_park(database, code="park")
+
+    async def transact() -> tuple[int, int]:
+        async with database.transaction(park.tenant_id) as session:
+            return await look(session)
+
+    for moment in MOMENTS:
+        task = asyncio.ensure_future(transact())
+        await asyncio.sleep(moment)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        assert await transact() == (2, 2), moment
+        read_too = await read(database.unit(park.tenant_id), [Statement(COUNT)])
+        assert read_too == [[(2,)]], moment
     await database.close()

@@ -302,7 +302,20 @@ class Unit:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Run `work(session, …)`, commit, return its value; retry it on a serialization failure."""
+        """Run `work(session, …)`, commit, return its value; retry it on a serialization failure.
+
+        It goes to its end also where whoever asked is cancelled, as a browser that leaves a stream
+        does again and again until all is over: what a transaction left in the middle would cost is
+        its connection.
+        """
+        return await asyncio.shield(asyncio.ensure_future(self._run(work, *args, **kwargs)))
+
+    async def _run(
+        self,
+        work: Callable[Concatenate[Session, P], Awaitable[R]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
         attempt = 1
         while True:
             try:
@@ -325,12 +338,8 @@ class Unit:
                 attempt += 1
 
 
-def _known(error: Exception, cause: BaseException | None) -> BaseException | None:
+def _known(error: Exception, cause: BaseException | None) -> Exception | None:
     """What an error of the database is called outside, None for one that has no name there."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        # Cancelled twice, the driver gives up its connection, and speaks of that instead.
-        return asyncio.CancelledError()
     if isinstance(cause, psycopg.errors.LockNotAvailable):
         return LockTimeout()
     if _is_away(error, cause):
