@@ -377,8 +377,8 @@ def insert_slots(
             "WITH made AS (INSERT INTO slot (tenant_id, id, pool_id, day, starts, ends, starts_at, "
             "ends_at, status) SELECT %(tenant)s, gen_random_uuid(), %(pool)s, day, starts, ends, "
             "(day + starts) AT TIME ZONE %(zone)s, (day + ends) AT TIME ZONE %(zone)s, 'open' "
-            "FROM new_slot RETURNING id) "
-            "INSERT INTO stock (tenant_id, id, slot_id, scope, ref, capacity) "
-            "SELECT %(tenant)s, id, id, 'slot', '', %(capacity)s FROM made",
+            "FROM new_slot RETURNING id, pool_id, day) "
+            "INSERT INTO stock (tenant_id, id, slot_id, pool_id, day, scope, ref, capacity) "
+            "SELECT %(tenant)s, id, id, pool_id, day, 'slot', '', %(capacity)s FROM made",
             {"tenant": place.tenant_id, "pool": place.pool_id, "zone": ZONE, "capacity": capacity},
         )

@@ -248,10 +248,11 @@ async def add_slots(
     await session.flush()
     session.add_all(
         Stock(
-            tenant_id=tenant_id, id=row.id, slot_id=row.id, scope="slot", ref="", capacity=capacity
+            tenant_id=tenant_id, id=row.id, slot_id=row.id, pool_id=row.pool_id, day=row.day,
+            scope="slot", ref="", capacity=capacity,
         )
         for row in rows
-    )
+    )  # fmt: skip
     await session.flush()
     return [row.id for row in rows]
 

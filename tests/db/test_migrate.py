@@ -3,12 +3,13 @@
 import psycopg
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import CheckConstraint, create_engine
+from sqlalchemy import CheckConstraint, create_engine, make_url
 
 from shanmen.db import migrate
 from shanmen.db.session import sqlalchemy_url
+from shanmen.kit import ids
 from shanmen.wiring import metadata
-from tests.conftest import APP_ROLE
+from tests.conftest import APP_ROLE, Cluster
 
 
 def differences(url: str) -> list:
@@ -86,3 +87,44 @@ def test_the_newest_migration_is_the_only_end():
     names = [path.name for path in (migrate.scripts() / "versions").glob("[0-9]*.py")]
     assert len({name.partition("_")[0] for name in names}) == len(names)
     assert migrate.newest() == max(names).partition("_")[0]
+
+
+def test_counters_from_before_learn_the_day_of_their_slot(cluster: Cluster):
+    """Also for an owner who is bound by row-level security, as most are."""
+    name = f"earlier_{ids.new_id().hex[-8:]}"
+    owner = f"{name}_owner"
+    execute(cluster.admin_url, f"CREATE ROLE {owner} LOGIN CREATEROLE PASSWORD 'earlier'")
+    execute(cluster.admin_url, f'GRANT "{APP_ROLE}" TO {owner} WITH ADMIN OPTION')
+    execute(cluster.admin_url, f"CREATE DATABASE {name} OWNER {owner}")
+    url = make_url(cluster.url(name)).set(username=owner, password="earlier")
+    theirs = url.render_as_string(hide_password=False)
+    try:
+        migrate.upgrade(theirs, app_role=APP_ROLE, revision="0002")
+        execute(
+            cluster.url(name),
+            """
+            SET session_replication_role = replica;
+            INSERT INTO slot (tenant_id, id, pool_id, day, starts, ends, starts_at, ends_at)
+            SELECT n, md5('slot' || n)::uuid, md5('pool' || n)::uuid, '2026-05-01'::date + n,
+              '08:00', '10:00', '2026-05-01 08:00Z', '2026-05-01 10:00Z'
+            FROM generate_series(1, 3) n;
+            INSERT INTO stock (tenant_id, id, slot_id, scope, ref, capacity)
+            SELECT n, md5(scope || n)::uuid, md5('slot' || n)::uuid, scope, scope, 10
+            FROM generate_series(1, 3) n, unnest(ARRAY['slot', 'type']) scope
+            """,
+        )
+        migrate.upgrade(theirs, app_role=APP_ROLE)
+        with psycopg.connect(cluster.url(name)) as connection:
+            rows = connection.execute(
+                "SELECT count(*), bool_and(k.day = s.day AND k.pool_id = s.pool_id) "
+                "FROM stock k JOIN slot s ON s.tenant_id = k.tenant_id AND s.id = k.slot_id"
+            ).fetchall()
+            forced = connection.execute(
+                "SELECT bool_and(relforcerowsecurity) FROM pg_class "
+                "WHERE relname IN ('slot', 'stock')"
+            ).fetchone()
+        assert rows == [(6, True)]
+        assert forced == (True,)
+    finally:
+        cluster.drop(name)
+        execute(cluster.admin_url, f"DROP OWNED BY {owner}; DROP ROLE {owner}")

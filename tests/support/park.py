@@ -189,8 +189,8 @@ async def _slots(
     await session.flush()
     session.add_all(
         Stock(
-            tenant_id=session.tenant_id, id=slot.id, slot_id=slot.id, scope="slot", ref="",
-            capacity=capacity,
+            tenant_id=session.tenant_id, id=slot.id, slot_id=slot.id, pool_id=pool_id, day=day,
+            scope="slot", ref="", capacity=capacity,
         )
         for slot in slots
     )  # fmt: skip

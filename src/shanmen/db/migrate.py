@@ -42,10 +42,11 @@ def config(*, app_role: str) -> "Config":
     return settings
 
 
-def upgrade(url: str, *, app_role: str) -> None:
+def upgrade(url: str, *, app_role: str, revision: str = "head") -> None:
     """Create the application role if it is missing and run all pending migrations.
 
-    One process at a time: an advisory lock makes others wait and then find nothing to do.
+    With `revision`, only those that lead to it. One process at a time: an advisory lock makes
+    others wait and then find nothing to do.
     """
     if is_current(url):
         return
@@ -62,7 +63,7 @@ def upgrade(url: str, *, app_role: str) -> None:
         try:
             with engine.begin() as connection:
                 settings.attributes["connection"] = connection
-                command.upgrade(settings, "head")
+                command.upgrade(settings, revision)
         finally:
             engine.dispose()
 

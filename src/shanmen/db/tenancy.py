@@ -5,6 +5,8 @@ Row-level security is forced, so that even the owner of a table is bound by it. 
 NULLIF turns into NULL, and `tenant_id = NULL` is never true: without a tenant nothing is visible.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from sqlalchemy import MetaData, Table
@@ -40,6 +42,16 @@ def protect(op: Executor, table: str, *, app_role: str) -> None:
         f"WITH CHECK (tenant_id = NULLIF(current_setting('{TENANT_SETTING}', true), '')::int)"
     )
     grant(op, table, app_role=app_role)
+
+
+@contextmanager
+def unbound(op: Executor, *tables: str) -> Iterator[None]:
+    """Let the owner see all tenants' rows of tables, for a migration that fills a column."""
+    for table in tables:
+        op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
+    yield
+    for table in tables:
+        op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
 
 
 def grant(op: Executor, table: str, *, app_role: str) -> None:

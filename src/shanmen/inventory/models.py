@@ -126,6 +126,7 @@ class Stock(TenantRow, Base):
     __tablename__ = "stock"
     __table_args__ = (
         UniqueConstraint("tenant_id", "slot_id", "scope", "ref"),
+        tenant_index("pool_id", "day"),
         ForeignKeyConstraint(["tenant_id", "slot_id"], ["slot.tenant_id", "slot.id"]),
         CheckConstraint("held >= 0 AND sold >= 0 AND held + sold <= capacity", name="no_oversell"),
         CheckConstraint(
@@ -137,6 +138,9 @@ class Stock(TenantRow, Base):
     )
 
     slot_id: Mapped[uuid.UUID]
+    pool_id: Mapped[uuid.UUID]
+    """The slot's, as `day`: so that a month's counters lie side by side in one index."""
+    day: Mapped[date]
     scope: Mapped[str]
     """slot (all of it), type (one ticket type's cap, `ref` is the type's id) or channel (the share
     of one channel, `ref` is its code)."""

@@ -29,11 +29,14 @@ from shanmen.kit import ids
 TYPE, CHANNEL = "type", "channel"
 
 ADD = text("""
-INSERT INTO stock (tenant_id, id, slot_id, scope, ref, capacity, held, sold, share, places,
-  releases_at)
-SELECT :tenant, * FROM unnest(CAST(:ids AS uuid[]), CAST(:slots AS uuid[]), CAST(:scopes AS text[]),
+INSERT INTO stock (tenant_id, pool_id, day, id, slot_id, scope, ref, capacity, held, sold, share,
+  places, releases_at)
+SELECT s.tenant_id, s.pool_id, s.day, n.*
+FROM unnest(CAST(:ids AS uuid[]), CAST(:slots AS uuid[]), CAST(:scopes AS text[]),
   CAST(:refs AS text[]), CAST(:capacities AS int[]), CAST(:held AS int[]), CAST(:sold AS int[]),
   CAST(:kinds AS text[]), CAST(:places AS int[]), CAST(:releases AS timestamptz[]))
+  AS n(id, slot_id, scope, ref, capacity, held, sold, share, places, releases_at)
+JOIN slot s ON s.tenant_id = :tenant AND s.id = n.slot_id
 """)
 CHANGE = text("""
 UPDATE stock SET capacity = n.capacity, share = n.kind, places = n.places,
