@@ -133,7 +133,7 @@ class EnrollingServer:
             entrance_number=2,
         )
         answer = self.says or encode(enrolled)
-        message = answer_message(nonce=headers["Shanmen-Nonce"], status=200, body=answer)
+        message = answer_message(count="0", nonce=headers["Shanmen-Nonce"], status=200, body=answer)
         headers = {"shanmen-signature": sign(self.key, message)}
         return Reply(200, headers, encode(enrolled))
 

@@ -85,6 +85,8 @@ class GateServer:
     unsigned: bool = False
     replays: bool = False
     """It gives every question the answer to an earlier one."""
+    asks_twice: bool = False
+    """Something on the way asks each question a second time, and passes that answer on."""
     revoked: bool = False
     clock_ahead: timedelta = timedelta()
     page: int = 5_000
@@ -101,6 +103,8 @@ class GateServer:
     """Which of the changes were no more than that others used a ticket."""
     calls: list[str] = field(default_factory=list)
     last: Reply | None = None
+    highest: int = 0
+    """The highest count that was taken: a gate under test never asks twice with one."""
 
     def __post_init__(self) -> None:
         names = {"zh-CN": "南门", "en": "South Gate"}
@@ -261,12 +265,16 @@ class GateServer:
         await asyncio.sleep(0)
         if self.down:
             raise Unreachable("The server is off.")
-        nonce = headers[protocol.HEADER_NONCE]
+        count, nonce = headers[protocol.HEADER_COUNT], headers[protocol.HEADER_NONCE]
         self.calls.append(urlsplit(path).path)
         status, answer = self._answer(method, path, headers, body)
-        message = protocol.answer_message(nonce=nonce, status=status, body=answer)
+        if self.asks_twice:
+            self.asks_twice = False
+            status, answer = self._answer(method, path, headers, body)
+        message = protocol.answer_message(count=count, nonce=nonce, status=status, body=answer)
         signature = protocol.sign(self.server_key, message)
-        reply = Reply(status, {} if self.unsigned else self._header(signature), answer)
+        signed = {protocol.HEADER_SIGNATURE.lower(): signature}
+        reply = Reply(status, {} if self.unsigned else signed, answer)
         if self.replays and self.last is not None:
             return self.last
         self.last = reply
@@ -278,10 +286,6 @@ class GateServer:
             raise Unreachable("Lost.")
         return reply
 
-    @staticmethod
-    def _header(signature: str) -> dict[str, str]:
-        return {protocol.HEADER_SIGNATURE.lower(): signature}
-
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -292,6 +296,7 @@ class GateServer:
             method=method,
             path=path,
             at=headers[protocol.HEADER_TIME],
+            count=headers[protocol.HEADER_COUNT],
             nonce=headers[protocol.HEADER_NONCE],
             body=body,
         )
@@ -302,6 +307,10 @@ class GateServer:
             return self._refuse(401, "admission.device_signature")
         if self.revoked:
             return self._refuse(401, "admission.device_revoked")
+        count = int(headers[protocol.HEADER_COUNT])
+        if count <= self.highest:
+            return self._refuse(409, "admission.request_repeated", detail=str(self.highest))
+        self.highest = count
         off = abs(int(headers[protocol.HEADER_TIME]) - self._now())
         if off > protocol.CLOCK_TOLERANCE_SECONDS * 1000:
             return self._refuse(401, "admission.device_clock")
@@ -314,8 +323,8 @@ class GateServer:
         }
         return 200, encode(answers[url.path]())
 
-    def _refuse(self, status: int, code: str) -> tuple[int, bytes]:
-        return status, encode(Refusal(code=code, server_time=self._now()))
+    def _refuse(self, status: int, code: str, *, detail: str = "") -> tuple[int, bytes]:
+        return status, encode(Refusal(code=code, server_time=self._now(), detail=detail))
 
     def _now(self) -> int:
         return clock.unix_ns() // 1_000_000 + round(self.clock_ahead.total_seconds() * 1000)

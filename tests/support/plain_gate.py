@@ -1,6 +1,6 @@
 """A gate that speaks the protocol and nothing more: for tests of the server's side."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -55,6 +55,7 @@ class PlainGate:
     zones: dict[int, protocol.ZoneState] = field(default_factory=dict)
     seq: int = 0
     pages: int = 0
+    count: int = 0
 
     @property
     def device_id(self) -> UUID:
@@ -64,13 +65,18 @@ class PlainGate:
     async def send(self, method: str, path: str, body: bytes = b"", **changed: str) -> bytes:
         """A signed request; headers may be spoiled by name."""
         nonce, at = ids.new_id().hex, str(ms() + self.skew_ms)
-        message = protocol.request_message(method=method, path=path, at=at, nonce=nonce, body=body)
+        self.count += bool(self.enrolled)
+        count = str(self.count)
+        message = protocol.request_message(
+            method=method, path=path, at=at, count=count, nonce=nonce, body=body
+        )
         header = ""
         if self.enrolled:
             header = protocol.device_header(self.enrolled.tenant, self.enrolled.device_id)
         headers = {
             protocol.HEADER_DEVICE: header,
             protocol.HEADER_TIME: at,
+            protocol.HEADER_COUNT: count,
             protocol.HEADER_NONCE: nonce,
             protocol.HEADER_SIGNATURE: protocol.sign(self.key, message),
             "content-type": protocol.MEDIA_TYPE,
@@ -78,16 +84,19 @@ class PlainGate:
         } | {name.replace("_", "-"): value for name, value in changed.items()}
         answer = await self.http.request(method, path, content=body, headers=headers)
         if self.enrolled:
-            self.check(answer, headers[protocol.HEADER_NONCE], self.enrolled.server_key)
+            self.check(answer, headers, self.enrolled.server_key)
         if answer.status_code != 200:
             refusal = msgspec.msgpack.decode(answer.content, type=Refusal)
             raise Refused(answer.status_code, refusal)
         return answer.content
 
     @staticmethod
-    def check(answer: httpx.Response, nonce: str, server_key: bytes) -> None:
+    def check(answer: httpx.Response, asked: Mapping[str, str], server_key: bytes) -> None:
         message = protocol.answer_message(
-            nonce=nonce, status=answer.status_code, body=answer.content
+            count=asked[protocol.HEADER_COUNT],
+            nonce=asked[protocol.HEADER_NONCE],
+            status=answer.status_code,
+            body=answer.content,
         )
         signature = bytes.fromhex(answer.headers.get(protocol.HEADER_SIGNATURE, ""))
         try:

@@ -1,6 +1,7 @@
 """The real application with two tenants in a database of its own."""
 
 import asyncio
+import itertools
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -183,13 +184,18 @@ class Walk:
         return await self.http.send(request)
 
 
+COUNTS = itertools.count(1)
+
+
 def sign(request: httpx.Request, world: World) -> None:
     """Make a request one of the world's gate."""
     at, nonce = str(clock.unix_ns() // 1_000_000), ids.new_id().hex
+    count = str(next(COUNTS))
     message = protocol.request_message(
         method=request.method,
         path=request.url.raw_path.decode(),
         at=at,
+        count=count,
         nonce=nonce,
         body=request.content,
     )
@@ -197,6 +203,7 @@ def sign(request: httpx.Request, world: World) -> None:
         {
             protocol.HEADER_DEVICE: protocol.device_header(str(world.tenant_id), world.gate_id),
             protocol.HEADER_TIME: at,
+            protocol.HEADER_COUNT: count,
             protocol.HEADER_NONCE: nonce,
             protocol.HEADER_SIGNATURE: protocol.sign(world.gate_key, message),
         }

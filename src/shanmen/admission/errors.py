@@ -122,6 +122,13 @@ class DeviceClock(DomainError):
     status = 401
 
 
+class RequestRepeated(DomainError):
+    """The gate's request was taken before, or came far too late; it asks with a higher count."""
+
+    code = "admission.request_repeated"
+    status = 409
+
+
 class BadGateSignature(DomainError):
     """The request was not signed with the gate's key."""
 

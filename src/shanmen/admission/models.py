@@ -154,6 +154,25 @@ class GateDevice(TenantRow, Base):
     """How many it may let into its zone while it is cut off, as it was told last."""
 
 
+class GateCounter(TenantMixin, Base):
+    """Which of a gate's requests were taken, by their counts.
+
+    A row apart from the gate's own, which a long upload keeps locked: nobody waits for that.
+    """
+
+    __tablename__ = "gate_counter"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "device_id"], ["gate_device.tenant_id", "gate_device.id"]
+        ),
+    )
+
+    device_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    highest: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    seen: Mapped[bytes] = mapped_column(server_default=text("''"))
+    """See `service.counts.Taken`."""
+
+
 class GateJournal(TenantMixin, Base):
     """What gates told of what happened, row by row, exactly as they told it."""
 

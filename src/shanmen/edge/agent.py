@@ -19,6 +19,7 @@ from shanmen.admission.protocol import Answer, AskRequest, Command, LaneHealth, 
 from shanmen.edge import device as devices
 from shanmen.edge.asking import ask
 from shanmen.edge.client import Breaker, Refused, Server, Skew
+from shanmen.edge.counter import Counter
 from shanmen.edge.desk import Desk, InlineDesk, ThreadDesk
 from shanmen.edge.gate import Gate, Scan
 from shanmen.edge.memory import Memory
@@ -81,8 +82,10 @@ class Agent:
         skew = Skew(memory.skew_ms)
         if transport is None:
             transport = HttpTransport(device.url, ca=Path(device.ca) if device.ca else None)
-        server = None if memory.revoked else Server(transport, device, skew)
-        return cls(Gate(store, memory, skew), server, desk=desk or ThreadDesk())
+        desk = desk or ThreadDesk()
+        server = Server(transport, device, skew, Counter(store, desk))
+        gate = Gate(store, memory, skew)
+        return cls(gate, None if memory.revoked else server, desk=desk)
 
     @classmethod
     def look(cls, folder: Path) -> "Agent":

@@ -1,7 +1,8 @@
 """Asking the server: requests are signed, answers are checked, and nobody waits long.
 
-Every request carries a nonce that the answer's signature covers, so an answer counts only for the
-question it was given to, and only when it is the server's that this gate was enrolled with.
+Every request carries a count that was never used before, so the server takes it once. The answer's
+signature covers it, and a nonce, so an answer counts only for the question it was given to, and
+only when it is the server's that this gate was enrolled with.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 
 from shanmen.admission.protocol import (
+    HEADER_COUNT,
     HEADER_DEVICE,
     HEADER_NONCE,
     HEADER_SIGNATURE,
@@ -23,6 +25,7 @@ from shanmen.admission.protocol import (
     request_message,
     sign,
 )
+from shanmen.edge.counter import Counter
 from shanmen.edge.device import Device
 from shanmen.edge.wire import Reply, Transport, Unreachable
 from shanmen.kit import clock, ids
@@ -31,6 +34,7 @@ T = TypeVar("T")
 
 REVOKED = "admission.device_revoked"
 CLOCK = "admission.device_clock"
+REPEATED = "admission.request_repeated"
 
 _NONCE_BYTES = 16
 _NS_PER_MS = 1_000_000
@@ -107,32 +111,54 @@ class Server:
     transport: Transport
     device: Device
     skew: Skew
+    counter: Counter
 
     async def call(
         self, method: str, path: str, body: bytes, answer: type[T], *, seconds: float
     ) -> T:
-        """Ask once; raises Unreachable, NotTheServer or Refused.
+        """Ask once; raises Unreachable, NotTheServer, Refused, or StoreBroken.
 
-        A gate whose clock is far off is told the time, and asks again with that.
+        A gate whose clock is far off is told the time, and one whose count is behind how far it
+        is; each asks again with that, within the same time.
         """
-        try:
-            return await self._once(method, path, body, answer, seconds=seconds)
-        except Refused as refused:
-            if refused.code != CLOCK or not refused.refusal.server_time:
-                raise
-        return await self._once(method, path, body, answer, seconds=seconds)
+        until = clock.monotonic() + seconds
+        tried: set[str] = set()
+        while True:
+            try:
+                return await self._once(method, path, body, answer, seconds=seconds)
+            except Refused as refused:
+                if refused.code in tried or not await self._learns(refused.refusal):
+                    raise
+                tried.add(refused.code)
+            seconds = until - clock.monotonic()
+            if seconds <= 0:
+                raise Unreachable("The server did not answer in time.")
+
+    async def _learns(self, refusal: Refusal) -> bool:
+        """Whether to ask again, now that the server has said what was wrong."""
+        if refusal.code == CLOCK:
+            return refusal.server_time > 0
+        if refusal.code == REPEATED and refusal.detail.isdecimal():
+            # Something in between asked twice, or this machine's disk was put back from a copy.
+            await self.counter.pass_by(int(refusal.detail))
+            return True
+        return False
 
     async def _once(
         self, method: str, path: str, body: bytes, answer: type[T], *, seconds: float
     ) -> T:
+        count = str(await self.counter.next())
         nonce = ids.token(_NONCE_BYTES)
         sent = clock.unix_ns() // _NS_PER_MS
         started = clock.monotonic()
         at = str(self.skew.now())
-        message = request_message(method=method, path=path, at=at, nonce=nonce, body=body)
+        message = request_message(
+            method=method, path=path, at=at, count=count, nonce=nonce, body=body
+        )
         headers = {
             HEADER_DEVICE: self.device.header,
             HEADER_TIME: at,
+            HEADER_COUNT: count,
             HEADER_NONCE: nonce,
             HEADER_SIGNATURE: sign(self.device.signing_key, message),
             "Content-Type": MEDIA_TYPE,
@@ -141,7 +167,7 @@ class Server:
         reply = await self.transport.request(
             method, path, headers=headers, body=body, seconds=seconds
         )
-        self._check(reply, nonce)
+        self._check(reply, count, nonce)
         round_trip = round((clock.monotonic() - started) * 1000)
         if reply.status != HTTPStatus.OK:
             refusal = decode(reply.body, Refusal)
@@ -154,12 +180,12 @@ class Server:
             self.skew.observe(server_time, sent=sent, round_trip=round_trip)
         return decoded
 
-    def _check(self, reply: Reply, nonce: str) -> None:
+    def _check(self, reply: Reply, count: str, nonce: str) -> None:
         signature = reply.headers.get(HEADER_SIGNATURE.lower(), "")
         if not signature:
             # A proxy's error page, for example: nothing that it says counts.
             raise Unreachable(f"The server is not there: HTTP status {reply.status}, unsigned.")
-        message = answer_message(nonce=nonce, status=reply.status, body=reply.body)
+        message = answer_message(count=count, nonce=nonce, status=reply.status, body=reply.body)
         try:
             self.device.server.verify(bytes.fromhex(signature), message)
         except (InvalidSignature, ValueError) as error:

@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from shanmen.admission.protocol import (
+    HEADER_COUNT,
     HEADER_DEVICE,
     HEADER_NONCE,
     HEADER_SIGNATURE,
@@ -38,6 +39,8 @@ from shanmen.kit import clock, ids
 
 _PATIENCE_SECONDS = 15.0
 _OK = 200
+_COUNT = "0"
+"""A gate's requests are counted from when it is one."""
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 
@@ -100,10 +103,13 @@ async def _exchange(
     body = encode(wish)
     at = str(clock.unix_ns() // 1_000_000)
     nonce = ids.token(16)
-    message = request_message(method="POST", path=PATH_ENROL, at=at, nonce=nonce, body=body)
+    message = request_message(
+        method="POST", path=PATH_ENROL, at=at, count=_COUNT, nonce=nonce, body=body
+    )
     headers = {
         HEADER_DEVICE: "",
         HEADER_TIME: at,
+        HEADER_COUNT: _COUNT,
         HEADER_NONCE: nonce,
         HEADER_SIGNATURE: sign(key, message),
         "Content-Type": MEDIA_TYPE,
@@ -131,7 +137,7 @@ def _believe(reply: Reply, enrolled: Enrolled, nonce: str, expected: str) -> Non
             "The server is not the one that made this code: somebody may stand in between."
         )
     signature = reply.headers.get(HEADER_SIGNATURE.lower(), "")
-    message = answer_message(nonce=nonce, status=reply.status, body=reply.body)
+    message = answer_message(count=_COUNT, nonce=nonce, status=reply.status, body=reply.body)
     try:
         key = Ed25519PublicKey.from_public_bytes(enrolled.server_key)
         key.verify(bytes.fromhex(signature), message)

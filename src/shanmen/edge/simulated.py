@@ -213,7 +213,10 @@ class DemoServer:
             answer = HealthAnswer(server_time=_ms(clock.now()))
         packed = encode(answer)
         message = protocol.answer_message(
-            nonce=headers[protocol.HEADER_NONCE], status=HTTPStatus.OK, body=packed
+            count=headers[protocol.HEADER_COUNT],
+            nonce=headers[protocol.HEADER_NONCE],
+            status=HTTPStatus.OK,
+            body=packed,
         )
         signature = protocol.sign(self._server_key, message)
         return Reply(HTTPStatus.OK, {protocol.HEADER_SIGNATURE.lower(): signature}, packed)

@@ -320,6 +320,8 @@ class Day:
             await self._sync(entrance)
             if entrance.agent is None or entrance.agent.status().queue:
                 auditor.wrong.append(f"{entrance.name} could not report everything")
+            if entrance.network.taken_twice:
+                auditor.wrong.append(f"the server took a question of {entrance.name} twice")
         setup = next(e.agent.setup for e in world.entrances if e.agent and e.agent.setup)
         world.figures.conflicts = auditor.close(
             sold=world.park.sold,

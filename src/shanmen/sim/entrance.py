@@ -11,6 +11,7 @@ from uuid import UUID
 from shanmen.edge import device as devices
 from shanmen.edge.agent import Agent
 from shanmen.edge.client import Server, Skew
+from shanmen.edge.counter import Counter
 from shanmen.edge.desk import InlineDesk
 from shanmen.edge.gate import Gate
 from shanmen.edge.memory import Memory
@@ -69,8 +70,9 @@ class Entrance:
         if change is not None:
             change(self.gate)
         server_of = faults.SERVERS.get(self.canary, Server)
-        server = server_of(self.network, device, skew)
-        self.agent = Agent(self.gate, server, desk=InlineDesk())
+        desk = InlineDesk()
+        server = server_of(self.network, device, skew, Counter(self.disk, desk))
+        self.agent = Agent(self.gate, server, desk=desk)
         with clock.using(self.clock):
             self.gate.recover()
         self.equip()

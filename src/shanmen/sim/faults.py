@@ -65,8 +65,8 @@ class Roomy(Memory):
 class Believing(Server):
     """Forgets which question an answer belongs to."""
 
-    def _check(self, reply: Reply, nonce: str) -> None:
-        del reply, nonce
+    def _check(self, reply: Reply, count: str, nonce: str) -> None:
+        del reply, count, nonce
 
 
 class Forgetful(Tickets):

@@ -4,6 +4,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 
 from shanmen.admission.protocol import PATH_ENROL
 from shanmen.edge.wire import Reply, Unreachable
@@ -33,6 +34,8 @@ class Network:
     """Is told the path of every question that reaches the server."""
     counts: dict[str, int] = field(default_factory=dict)
     answered: dict[str, Reply] = field(default_factory=dict)
+    taken_twice: int = 0
+    """Questions that the server took though it had taken them before."""
     forged: int = 0
     """Answers that were those to an earlier question: a gate must not believe them."""
 
@@ -67,7 +70,8 @@ class Network:
         reply = await self._ask(method, path, headers, body)
         if _ANSWER_LOST <= roll < _TWICE:
             self._note("twice")
-            await self._ask(method, path, headers, body)
+            again = await self._ask(method, path, headers, body)
+            self.taken_twice += again.status == HTTPStatus.OK
         if roll < _ANSWER_LOST or latency > seconds:
             self._note("answer lost" if roll < _ANSWER_LOST else "late")
             raise Unreachable("The answer was lost, or came too late.")

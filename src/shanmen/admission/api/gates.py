@@ -1,6 +1,7 @@
 """What gates ask: ``/gate/v1/*``, signed both ways, in MessagePack.
 
-A request is believed by its signature and its time; nothing else of it is looked at before. Every
+A request is believed by its signature, its time and its count, which makes it good once; nothing
+else of it is looked at before. Every
 answer to somebody who names a tenant is signed with that tenant's key, refusals too.
 """
 
@@ -27,11 +28,14 @@ from shanmen.admission.errors import (
     DeviceUnknown,
     EnrolCode,
     LaneElsewhere,
+    RequestRepeated,
 )
-from shanmen.admission.service import asked, changes, devices, health, journal
+from shanmen.admission.service import asked, changes, counts, devices, health, journal
+from shanmen.admission.service.counts import Counted
 from shanmen.admission.service.devices import Device
 from shanmen.db.session import Actor, Database, Unit
 from shanmen.kit import clock
+from shanmen.kit.coalesce import Coalescer
 from shanmen.kit.errors import DomainError
 from shanmen.sites import queries as sites
 from shanmen.sites.access import PUBLIC, access_in, ip_of
@@ -48,6 +52,8 @@ DEVICE_SECONDS: Final = 2.0
 """A gate that was revoked is refused at the latest after this long, in every process."""
 KEY_SECONDS: Final = 600.0
 MAX_UPLOAD_BYTES: Final = 16_000_000
+MAX_BATCH: Final = 128
+MAX_QUEUE: Final = 4096
 OPTIONS: Final[dict[str, Any]] = {
     "opt": dict(PUBLIC),
     "include_in_schema": False,
@@ -64,6 +70,10 @@ class Gates:
         self.database = database
         self.devices: Remembered[tuple[int, UUID], Device] = Remembered(seconds=DEVICE_SECONDS)
         self.keys: Remembered[int, Ed25519PrivateKey] = Remembered(seconds=KEY_SECONDS)
+        self.counts: Coalescer[int, Counted, int | None] = Coalescer(
+            self._take, max_batch=MAX_BATCH, max_queue=MAX_QUEUE
+        )
+        """Requests by tenant: those that come at the same time are counted in one transaction."""
 
     async def device(self, tenant_id: int, device_id: UUID) -> Device | None:
         """An enrolled gate."""
@@ -71,6 +81,15 @@ class Gates:
             (tenant_id, device_id),
             lambda: self.database.unit(tenant_id)(devices.device, device_id=device_id),
         )
+
+    async def once(self, tenant_id: int, device_id: UUID, count: int) -> None:
+        """Take a request that was not taken before, for good; raises RequestRepeated."""
+        highest = await self.counts.submit(tenant_id, Counted(device_id, count))
+        if highest is not None:
+            raise RequestRepeated(wanted=highest)
+
+    async def _take(self, tenant_id: int, asked: list[Counted]) -> list[int | None]:
+        return await self.database.unit(tenant_id)(counts.take, asked=asked)
 
     async def key(self, app: Litestar, tenant_id: int) -> Ed25519PrivateKey | None:
         """The key that signs answers; None where there is no such tenant."""
@@ -128,9 +147,10 @@ async def _served(
         if device is None:
             raise DeviceUnknown
         body = await request.body()
-        _check(request, device.public_key, body)
+        count = _check(request, device.public_key, body)
         if device.revoked:
             raise DeviceRevoked
+        await gates.once(tenant_id, device.id, count)
         actor = Actor("system", str(device.id), device.name, ip_of(request))
         unit = gates.database.unit(tenant_id, actor=actor)
         query = dict(request.query_params.items())
@@ -148,24 +168,28 @@ def _header(request: AnyRequest) -> tuple[int, UUID | None]:
         return 0, None
 
 
-def _check(request: AnyRequest, public_key: bytes, body: bytes) -> None:
+def _check(request: AnyRequest, public_key: bytes, body: bytes) -> int:
+    """Which of the gate's requests this is, by the word that its signature covers."""
+    count = request.headers.get(protocol.HEADER_COUNT, "")
     at = request.headers.get(protocol.HEADER_TIME, "")
     path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
     message = protocol.request_message(
         method=request.method,
         path=f"{path}?{query}" if query else path,
         at=at,
+        count=count,
         nonce=request.headers.get(protocol.HEADER_NONCE, ""),
         body=body,
     )
     try:
         signature = bytes.fromhex(request.headers.get(protocol.HEADER_SIGNATURE, ""))
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
-        sent = int(at)
+        sent, number = int(at), int(count)
     except (InvalidSignature, ValueError) as error:
         raise BadGateSignature from error
     if abs(_now_ms() - sent) > protocol.CLOCK_TOLERANCE_SECONDS * _MS:
         raise DeviceClock
+    return number
 
 
 def _refused(
@@ -183,7 +207,10 @@ def _signed(
     headers = {"cache-control": "no-store"}
     if key is not None:
         message = protocol.answer_message(
-            nonce=request.headers.get(protocol.HEADER_NONCE, ""), status=status, body=body
+            count=request.headers.get(protocol.HEADER_COUNT, ""),
+            nonce=request.headers.get(protocol.HEADER_NONCE, ""),
+            status=status,
+            body=body,
         )
         headers[protocol.HEADER_SIGNATURE] = protocol.sign(key, message)
     return Response(body, status_code=status, media_type=protocol.MEDIA_TYPE, headers=headers)

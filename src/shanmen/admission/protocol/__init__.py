@@ -2,7 +2,9 @@
 
 A gate is enrolled once and has an Ed25519 key of its own from then on; it pins the server's key at
 the same moment. Every request of a gate is signed, and so is every answer, so neither can be played
-by somebody else, whatever the network in between. Bodies are MessagePack. Nothing here needs the
+by somebody else, whatever the network in between. Nor can they be played again: requests are
+counted, the server takes none twice, and an answer counts for its own question alone
+(``docs/adr/0014-counted-requests.md``). Bodies are MessagePack. Nothing here needs the
 server's packages: the gate's agent imports this module.
 
 A gate fetches what changed (`PATH_CHANGES`), asks for a decision while the server answers in time
@@ -12,6 +14,8 @@ A gate fetches what changed (`PATH_CHANGES`), asks for a decision while the serv
 
 from shanmen.admission.protocol.messages import (
     CLOCK_TOLERANCE_SECONDS,
+    COUNTS_APART,
+    HEADER_COUNT,
     HEADER_DEVICE,
     HEADER_NONCE,
     HEADER_SIGNATURE,
@@ -71,6 +75,8 @@ from shanmen.admission.protocol.proofs import (
 
 __all__ = [
     "CLOCK_TOLERANCE_SECONDS",
+    "COUNTS_APART",
+    "HEADER_COUNT",
     "HEADER_DEVICE",
     "HEADER_NONCE",
     "HEADER_SIGNATURE",

@@ -18,11 +18,19 @@ MEDIA_TYPE = "application/msgpack"
 HEADER_DEVICE = "Shanmen-Device"
 """`device_header` of the gate; empty while it is being enrolled."""
 HEADER_TIME = "Shanmen-Time"
+HEADER_COUNT = "Shanmen-Count"
+"""Which of the gate's requests this is: each has a higher one than those before it, from 1 on.
+
+The server takes none twice. It is 0 while the gate is being enrolled.
+"""
 HEADER_NONCE = "Shanmen-Nonce"
 HEADER_SIGNATURE = "Shanmen-Signature"
 
 CLOCK_TOLERANCE_SECONDS = 600
 """A request's time may differ so much from the server's: gates drift while they are cut off."""
+
+COUNTS_APART = 128
+"""Requests may overtake each other: one that comes behind so many later ones is refused."""
 
 ROWS_AT_ONCE = 5_000
 """Tickets in one answer, and journal rows in one upload."""
@@ -35,10 +43,14 @@ class Refusal(Struct, frozen=True, kw_only=True):
     """
 
     code: str
-    """`admission.device_revoked`, `admission.device_clock`, `admission.enrol_code`…"""
+    """`admission.device_revoked`, `admission.device_clock`, `admission.request_repeated`…"""
     server_time: Instant = 0
     """So that a gate whose clock is far off can put it right and ask again."""
     detail: str = ""
+    """A sentence; or the figure that the gate needs to ask again.
+
+    That is the journal's row that is missing, or the highest count that was taken.
+    """
 
 
 class EnrolRequest(Struct, frozen=True, kw_only=True):

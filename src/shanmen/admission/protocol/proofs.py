@@ -26,15 +26,17 @@ def device_header(tenant: str, device_id: UUID) -> str:
     return f"{tenant}.{device_id.hex}"
 
 
-def request_message(*, method: str, path: str, at: str, nonce: str, body: bytes) -> bytes:
-    """What a gate signs; `path` with its query, `at` in milliseconds as text."""
+def request_message(
+    *, method: str, path: str, at: str, count: str, nonce: str, body: bytes
+) -> bytes:
+    """What a gate signs; `path` with its query, `at` in milliseconds and `count` as text."""
     digest = hashlib.sha256(body).hexdigest()
-    return f"SMG1\n{method}\n{path}\n{at}\n{nonce}\n{digest}".encode()
+    return f"SMG2\n{method}\n{path}\n{at}\n{count}\n{nonce}\n{digest}".encode()
 
 
-def answer_message(*, nonce: str, status: int, body: bytes) -> bytes:
-    """What the server signs: bound to the question by its nonce."""
-    return f"SMA1\n{nonce}\n{status}\n{hashlib.sha256(body).hexdigest()}".encode()
+def answer_message(*, count: str, nonce: str, status: int, body: bytes) -> bytes:
+    """What the server signs: bound to the question by its count and nonce."""
+    return f"SMA2\n{count}\n{nonce}\n{status}\n{hashlib.sha256(body).hexdigest()}".encode()
 
 
 def sign(key: Ed25519PrivateKey, message: bytes) -> str:
