@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -257,8 +257,13 @@ def openapi_config() -> OpenAPIConfig:
     )
 
 
+@cache
 def from_environment() -> Litestar:
-    """Build the application from the environment: what each web process loads."""
+    """Build the application from the environment: what each web process serves.
+
+    It is built once, also for the processes that are forked afterwards. Nothing of it is open yet:
+    connections, tasks and threads begin with the loop that serves it.
+    """
     settings = kit_settings.load()
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -277,3 +282,4 @@ def _collect_less() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)
+    gc.enable()

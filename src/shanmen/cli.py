@@ -1,6 +1,7 @@
 """The command line. A command loads what it needs when it runs: a gate has no server packages."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from shanmen.db.session import Database, Session
 
 R = TypeVar("R")
+
+BEHIND_PAGES = 10
+"""How far the demo's history steps back behind everything else on the machine."""
 
 
 def load_settings() -> Settings:
@@ -87,8 +91,11 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="shanmen")
 @click.option("--with-parent", is_flag=True, hidden=True, help="End when standard input ends.")
-def main(*, with_parent: bool) -> None:
+@click.option("--told-by-parent", is_flag=True, hidden=True, help="Hear where the database is.")
+@click.pass_context
+def main(ctx: click.Context, *, with_parent: bool, told_by_parent: bool) -> None:
     """Shanmen: ticketing and operations for scenic areas."""
+    ctx.obj = told_by_parent
     if with_parent:
         from shanmen.launch.supervise import follow_parent
 
@@ -118,14 +125,15 @@ def run(host: str | None, port: int | None, *, demo: bool, tls_self_signed: bool
 @click.option("--host", help="Address to listen on, instead of the setting.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port, instead of the setting.")
 @click.option("--tls-self-signed", is_flag=True, help="Serve HTTPS with a certificate made here.")
-def serve(host: str | None, port: int | None, *, tls_self_signed: bool) -> None:
+@click.pass_obj
+def serve(told: bool, host: str | None, port: int | None, *, tls_self_signed: bool) -> None:  # noqa: FBT001 - click passes it
     """Serve the pages and the API; the database must be migrated."""
     from shanmen.launch.serve import serve_web
     from shanmen.launch.supervise import CannotStart
 
     try:
         settings = with_address(load_settings(), host, port, tls=tls_self_signed)
-        serve_web(settings, tls=tls_self_signed)
+        serve_web(settings, tls=tls_self_signed, told=told)
     except CannotStart as error:
         raise click.ClickException(str(error)) from error
 
@@ -301,12 +309,13 @@ def demo() -> None:
 )
 def demo_history(orders: int, seed: int, days: int) -> None:
     """Fill the past year with orders and admissions; goes on where it was interrupted."""
+    # First of all, since what follows takes the processor for a second while it is loaded.
+    os.nice(BEHIND_PAGES)
+
     from rich.console import Console
 
     from shanmen.demo.history import fill
-    from shanmen.demo.progress import Progress, step_back
-
-    step_back()
+    from shanmen.demo.progress import Progress
 
     async def work(database: "Database", settings: Settings) -> None:
         progress = Progress(folder=settings.data_dir, console=Console(stderr=True))

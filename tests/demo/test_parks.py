@@ -8,7 +8,8 @@ import psycopg
 
 from shanmen.catalog.queries import current_catalog
 from shanmen.db.session import Database
-from shanmen.demo.parks import LOGINS, PARKS, ensure_parks
+from shanmen.demo.logins import LOGINS
+from shanmen.demo.parks import PARKS, ensure_parks
 from shanmen.inventory.queries import pools, slots_between
 from shanmen.kit import clock
 from shanmen.sites import queries as sites

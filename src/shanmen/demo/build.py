@@ -9,6 +9,7 @@ from shanmen.admission import service as admission
 from shanmen.catalog import service as catalog
 from shanmen.catalog.schemas import LocalText, PriceSpec, TicketTypeSpec
 from shanmen.db.session import Session
+from shanmen.demo.logins import Login
 from shanmen.inventory.division import AllotmentSpec
 from shanmen.inventory.schemas import DrawSpec, PoolSpec, ScheduleSpec, SlotSpec
 from shanmen.inventory.service import pools, schedules
@@ -27,21 +28,6 @@ PEAK_MONTHS = ((4, 1), (10, 31))
 def both(zh: str, en: str) -> dict[str, str]:
     """A text in both languages."""
     return {"zh-CN": zh, "en": en}
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Somebody who can sign in to the demo."""
-
-    role: str
-    name: str
-    password: str
-    person: str
-
-    @property
-    def local(self) -> str:
-        """The login without its tenant."""
-        return self.name.partition("@")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,8 @@
 """清河古镇: a small town park of another operator, with one gate and one ticket a day."""
 
 from shanmen.catalog.schemas import LimitsSpec, LocalText, RefundStepSpec, TicketTypeSpec
-from shanmen.demo.build import Gate, Hours, Kind, Login, ParkSpec, Price, both
-
-PASSWORD = "clear river demo"  # noqa: S105 - printed on the terminal, for a park that does not exist
-
-LOGINS = (Login("administrator", "admin@guzhen", PASSWORD, "苏清河"),)
+from shanmen.demo import logins
+from shanmen.demo.build import Gate, Hours, Kind, ParkSpec, Price, both
 
 REFUND = [RefundStepSpec(hours_before=0, fee_percent=0)]
 ENTRY = LimitsSpec(per_document_day=1, per_document_slot=1, group="entry")
@@ -113,5 +110,5 @@ GUZHEN = ParkSpec(
         )
     },
     kinds=KINDS,
-    logins=LOGINS,
+    logins=logins.GUZHEN,
 )

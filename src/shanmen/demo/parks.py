@@ -10,10 +10,8 @@ from datetime import timedelta
 
 from shanmen.catalog.schemas import LocalText
 from shanmen.db.session import Actor, Database, Session
-from shanmen.demo.build import TIMEZONE, Built, Login, ParkSpec, build
+from shanmen.demo.build import TIMEZONE, Built, ParkSpec, build
 from shanmen.demo.guzhen import GUZHEN
-from shanmen.demo.guzhen import LOGINS as GUZHEN_LOGINS
-from shanmen.demo.yunling import LOGINS as YUNLING_LOGINS
 from shanmen.demo.yunling import YUNLING
 from shanmen.inventory.queries import slots_between
 from shanmen.inventory.service.slots import edit_slot
@@ -22,9 +20,6 @@ from shanmen.sites import queries as sites
 from shanmen.sites.errors import CodeTaken
 from shanmen.sites.passwords import Passwords
 from shanmen.sites.rules import check_password
-
-LOGINS: tuple[Login, ...] = YUNLING_LOGINS + GUZHEN_LOGINS
-"""Who can sign in: each has `role`, `name` (with its tenant), `password`."""
 
 PARKS = (YUNLING, GUZHEN)
 DEMO = Actor("system", label="demo")

@@ -1,6 +1,5 @@
 """How far the history is: a line now and then for the terminal, a small file for the console."""
 
-import os
 import time
 from collections.abc import Callable
 from datetime import date
@@ -120,8 +119,3 @@ def read(folder: Path) -> State | None:
         return msgspec.json.decode((folder / FILE_NAME).read_bytes(), type=State)
     except (OSError, msgspec.DecodeError):
         return None
-
-
-def step_back() -> None:
-    """Let everything else on this machine go first."""
-    os.nice(10)

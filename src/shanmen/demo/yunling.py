@@ -7,19 +7,9 @@ from shanmen.catalog.schemas import (
     RescheduleSpec,
     TicketTypeSpec,
 )
-from shanmen.demo.build import Gate, Hours, Kind, Login, ParkSpec, Price, both
+from shanmen.demo import logins
+from shanmen.demo.build import Gate, Hours, Kind, ParkSpec, Price, both
 from shanmen.inventory.division import AllotmentSpec
-
-PASSWORD = "cloud ridge demo"  # noqa: S105 - printed on the terminal, for a park that does not exist
-
-LOGINS = (
-    Login("administrator", "admin@yunling", PASSWORD, "林晓云"),
-    Login("manager", "manager@yunling", PASSWORD, "周正岭"),
-    Login("seller", "seller@yunling", PASSWORD, "何小满"),
-    Login("gate", "gate@yunling", PASSWORD, "高山"),
-    Login("finance", "finance@yunling", PASSWORD, "钱明"),
-    Login("auditor", "auditor@yunling", PASSWORD, "沈言"),
-)
 
 REFUND = [
     RefundStepSpec(hours_before=24, fee_percent=0),
@@ -313,7 +303,7 @@ YUNLING = ParkSpec(
         "theatre": (both("云海剧场", "Cloud theatre"), SHOW_HOURS),
     },
     kinds=KINDS,
-    logins=LOGINS,
+    logins=logins.YUNLING,
     # Guaranteed for a while, and never so much that visitors of the demo find nothing left.
     shares={
         "gate": (

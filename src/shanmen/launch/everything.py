@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import psycopg
@@ -11,18 +12,18 @@ from rich.console import Console
 from rich.table import Table
 
 from shanmen.db.migrate import upgrade
-from shanmen.kit.crypto import MasterKeys
+from shanmen.demo.logins import LOGINS, Login
 from shanmen.kit.settings import Settings
 from shanmen.launch.addresses import LOOPBACK, public_address
 from shanmen.launch.supervise import (
     Child,
     check_port,
     children,
+    head_start,
     keep_alive,
     ready,
     running_database,
 )
-from shanmen.launch.tls import self_signed
 
 
 class Steps:
@@ -43,57 +44,66 @@ async def run_everything(settings: Settings, *, demo: bool, tls: bool) -> None:
     Raises:
         CannotStart: a port is taken, the folder cannot be written to, or a part does not start.
     """
-    console = Console()
-    steps = Steps(console)
+    steps = Steps(Console())
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     check_port(settings.host, settings.port, "SHANMEN_PORT")
     check_port("127.0.0.1", settings.sandbox_pay_port, "SHANMEN_SANDBOX_PAY_PORT")
-    with running_database(settings) as running:
-        steps.say("database is up")
-        await asyncio.to_thread(upgrade, running.database_url, app_role=running.app_role)
-        logins: list[tuple[str, str, str]] = []
-        if demo:
-            logins = await ensure_demo(running, steps)
-        async with AsyncExitStack() as stack:
-            processes = await stack.enter_async_context(children(running, parts(running, tls=tls)))
-            scheme = "https" if tls else "http"
-            address = running.base_url
-            local = f"{scheme}://127.0.0.1:{running.port}"
-            waiting = asyncio.create_task(ready(local, processes))
-            stopped = asyncio.create_task(stopping.wait())
-            await asyncio.wait((waiting, stopped), return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                await waiting
-                steps.say("pages are served")
-                announce(console, address, logins)
-                if demo:
-                    history = [Child("history", ["demo", "history"])]
-                    await stack.enter_async_context(children(running, history))
-                await watch(running, processes, stopping)
-            waiting.cancel()
-            stopped.cancel()
+    web = Child("web", ["serve", *(["--tls-self-signed"] if tls else [])], early=True)
+    async with head_start(settings, web):
+        with running_database(settings) as running:
+            steps.say("database is up")
+            await asyncio.to_thread(upgrade, running.database_url, app_role=running.app_role)
+            if demo:
+                await ensure_demo(running, steps)
+            await run_parts(running, steps, web, demo=demo, tls=tls, stopping=stopping)
             steps.say("stopping")
     steps.say("stopped")
 
 
-def parts(settings: Settings, *, tls: bool) -> list[Child]:
-    """The processes of a server."""
-    sandbox = ["stand-in", "pay", "--port", str(settings.sandbox_pay_port)]
-    if settings.host not in LOOPBACK:
-        # A phone that buys here must also reach the page where it pays.
-        url = public_address(settings.host, settings.sandbox_pay_port, tls=False)
-        sandbox += ["--host", settings.host, "--public-url", url]
-    if tls:
-        certificate, _ = self_signed(settings.data_dir, host=settings.host)
-        sandbox += ["--trust", str(certificate)]
-    return [
-        Child("sandbox payments", sandbox),
-        Child("worker", ["worker"]),
-        Child("web", ["serve", *(["--tls-self-signed"] if tls else [])]),
+async def run_parts(
+    settings: Settings, steps: Steps, web: Child, *, demo: bool, tls: bool, stopping: asyncio.Event
+) -> None:
+    """Run all processes until `stopping`: first those without which nobody can buy."""
+    serving = [web, sandbox(settings, tls=tls)]
+    addresses = [
+        f"{'https' if tls else 'http'}://127.0.0.1:{settings.port}",
+        f"http://127.0.0.1:{settings.sandbox_pay_port}",
     ]
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(children(settings, serving))
+        waiting = asyncio.create_task(ready(addresses, serving))
+        stopped = asyncio.create_task(stopping.wait())
+        await asyncio.wait((waiting, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            await waiting
+            steps.say("pages are served")
+            # Nobody waits for these, so they do not take the processor from the first pages.
+            worker = Child("worker", ["worker"])
+            await stack.enter_async_context(children(settings, [worker]))
+            announce(steps.console, settings.base_url, LOGINS if demo else ())
+            if demo:
+                history = [Child("history", ["demo", "history"])]
+                await stack.enter_async_context(children(settings, history))
+            await watch(settings, [*serving, worker], stopping)
+        waiting.cancel()
+        stopped.cancel()
+
+
+def sandbox(settings: Settings, *, tls: bool) -> Child:
+    """The sandbox payment provider, where a phone that buys here finds its pay page."""
+    arguments = ["stand-in", "pay", "--port", str(settings.sandbox_pay_port)]
+    if settings.host not in LOOPBACK:
+        url = public_address(settings.host, settings.sandbox_pay_port, tls=False)
+        arguments += ["--host", settings.host, "--public-url", url]
+    if tls:
+        from shanmen.launch.tls import self_signed  # noqa: PLC0415 - seldom needed
+
+        certificate, _ = self_signed(settings.data_dir, host=settings.host)
+        arguments += ["--trust", str(certificate)]
+    return Child("sandbox payments", arguments)
 
 
 async def watch(settings: Settings, processes: list[Child], stopping: asyncio.Event) -> None:
@@ -111,17 +121,15 @@ async def watch(settings: Settings, processes: list[Child], stopping: asyncio.Ev
         print(f"The process {name!r} ends again and again; stopping.", file=sys.stderr)  # noqa: T201
 
 
-async def ensure_demo(settings: Settings, steps: Steps) -> list[tuple[str, str, str]]:
-    """Make the demo's parks at the first start; returns who can sign in: role, login, password."""
-    from shanmen.demo.parks import LOGINS  # noqa: PLC0415
-
-    logins = [(login.role, login.name, login.password) for login in LOGINS]
+async def ensure_demo(settings: Settings, steps: Steps) -> None:
+    """Make the demo's parks at the first start."""
     if has_tenants(settings.database_url):
         # Later starts need none of what makes a park, which is slow to load.
-        return logins
+        return
     from shanmen.app import open_database  # noqa: PLC0415
     from shanmen.db.outbox import install_subscribers  # noqa: PLC0415
     from shanmen.demo.parks import ensure_parks  # noqa: PLC0415
+    from shanmen.kit.crypto import MasterKeys  # noqa: PLC0415
     from shanmen.wiring import SUBSCRIBERS  # noqa: PLC0415
 
     install_subscribers(SUBSCRIBERS)
@@ -131,7 +139,6 @@ async def ensure_demo(settings: Settings, steps: Steps) -> list[tuple[str, str, 
             steps.say("demo scenic area is made")
     finally:
         await database.close()
-    return logins
 
 
 def has_tenants(url: str) -> bool:
@@ -140,15 +147,15 @@ def has_tenants(url: str) -> bool:
         return connection.execute("SELECT 1 FROM tenant LIMIT 1").fetchone() is not None
 
 
-def announce(console: Console, address: str, logins: list[tuple[str, str, str]]) -> None:
+def announce(console: Console, address: str, logins: Sequence[Login]) -> None:
     """Say where everything is."""
     table = Table(show_header=False, box=None, padding=(0, 2))
     table.add_row("Visitors", f"[bold]{address}/[/]")
     table.add_row("Console", f"{address}/console")
     table.add_row("Gate", f"{address}/gate")
     table.add_row("API", f"{address}/api/docs")
-    for role, login, password in logins:
-        table.add_row(role, f"{login}  /  {password}")
+    for login in logins:
+        table.add_row(login.role, f"{login.name}  /  {login.password}")
     console.print()
     console.print(table)
     console.print("\nCtrl-C stops everything; the data stays.\n")

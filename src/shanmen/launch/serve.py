@@ -1,6 +1,7 @@
 """One process's part: web processes under Granian, and the worker."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -10,25 +11,34 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from shanmen.kit.settings import Settings
-from shanmen.launch.supervise import check_port, environment, running_database
+from shanmen.launch.supervise import check_port, environment, hear_parent, running_database
 from shanmen.launch.tls import self_signed
 
 BACKLOG = 2048
 
 
-def serve_web(settings: Settings, *, tls: bool) -> None:
+def serve_web(settings: Settings, *, tls: bool, told: bool = False) -> None:
     """Serve until SIGTERM or Ctrl-C, with as many processes as the settings say.
+
+    Args:
+        settings: of this process.
+        tls: with a certificate made here.
+        told: a supervisor will say where the database is; loading goes before that.
 
     Raises:
         CannotStart: the port is taken, or the database cannot be used.
     """
     check_port(settings.host, settings.port, "SHANMEN_PORT")
-    # Loaded once here and shared by all web processes, which are forked from this one.
-    import shanmen.app  # noqa: F401, PLC0415
+    # What is loaded lives as long as the process: to look through it for garbage again and again
+    # takes a tenth of the start.
+    gc.disable()
+    from shanmen import app  # noqa: PLC0415 - the worker does not need the pages
 
-    with running_database(settings) as ready:
+    with running_database(hear_parent(settings) if told else settings) as ready:
         os.environ.update(environment(ready))
         certificate, key = self_signed(ready.data_dir, host=ready.host) if tls else (None, None)
+        # Once here, and shared by all web processes, which are forked from this one.
+        app.from_environment()
         Server(
             "shanmen.app:from_environment",
             factory=True,

@@ -6,19 +6,21 @@ processes, a worker. It prints where to go and who can sign in, and Ctrl-C stops
 
 import asyncio
 import contextlib
+import http.client
 import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import httpx
 from msgspec import structs
 
 from shanmen.db.embedded import EmbeddedDatabase
@@ -27,6 +29,7 @@ from shanmen.kit.settings import Settings
 READY_SECONDS = 180.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.05
+ANSWER_SECONDS = 2.0
 AGAIN_SECONDS = 0.2
 MOST_ENDS = 5
 ENDS_WITHIN = 60.0
@@ -110,6 +113,8 @@ class Child:
 
     name: str
     arguments: list[str]
+    early: bool = False
+    """Started before there is a database: it loads its code meanwhile, and waits for `tell`."""
     process: asyncio.subprocess.Process | None = field(default=None)
     ended: list[float] = field(default_factory=list)
     """When it ended by itself, or was killed."""
@@ -120,13 +125,18 @@ class Child:
             sys.executable,
             "-m",
             "shanmen",
-            "--with-parent",
+            "--told-by-parent" if self.early else "--with-parent",
             *self.arguments,
             env=env,
             stdin=asyncio.subprocess.PIPE,
             # A group of its own: Ctrl-C reaches the supervisor, which stops them in order.
             process_group=0,
         )
+
+    def tell(self, settings: Settings) -> None:
+        """Say where the database is, to a process that was started early."""
+        if self.early and self.process is not None and self.process.stdin is not None:
+            self.process.stdin.write(f"{settings.database_url}\n".encode())
 
     def clear_away(self) -> None:
         """End what a killed process has left: its own processes would go on holding its port."""
@@ -142,11 +152,13 @@ class Child:
 
 @asynccontextmanager
 async def children(settings: Settings, wanted: list[Child]) -> AsyncIterator[list[Child]]:
-    """Start processes, and stop all of them on leaving, the first started last."""
+    """Start those that are not, tell them of the database; stop all on leaving, in reverse."""
     env = environment(settings)
     try:
         for child in wanted:
-            await child.start(env)
+            if child.process is None:
+                await child.start(env)
+            child.tell(settings)
         yield wanted
     finally:
         for child in reversed(wanted):
@@ -164,6 +176,30 @@ async def keep_alive(settings: Settings, child: Child) -> None:
         log.warning("the process %r ended (%s); starting it again", child.name, code)
         await asyncio.sleep(AGAIN_SECONDS)
         await child.start(environment(settings))
+        child.tell(settings)
+
+
+@asynccontextmanager
+async def head_start(settings: Settings, child: Child) -> AsyncIterator[Child]:
+    """A process that loads its code while the database starts; `children` then tells it more."""
+    try:
+        await child.start(environment(settings))
+        yield child
+    finally:
+        if child.process is not None:
+            await stop(child.process)
+
+
+def hear_parent(settings: Settings) -> Settings:
+    """Wait until the supervisor says where the database is; from then on end when it is gone."""
+    said = b""
+    while not said.endswith(b"\n"):
+        more = os.read(0, 1)
+        if not more:
+            raise SystemExit(0)
+        said += more
+    follow_parent()
+    return structs.replace(settings, database_url=said.decode().strip())
 
 
 def follow_parent() -> None:
@@ -195,18 +231,40 @@ async def stop(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def ready(url: str, processes: list[Child]) -> None:
-    """Wait until a server answers; raises CannotStart when a process ends or time is up."""
+async def ready(urls: Sequence[str], processes: list[Child]) -> None:
+    """Wait until servers answer; raises CannotStart when a process ends or time is up."""
     deadline = time.monotonic() + READY_SECONDS
-    async with httpx.AsyncClient(verify=False, timeout=2) as client:  # noqa: S501 - our own, on loopback
-        while time.monotonic() < deadline:
-            for child in processes:
-                if child.process is not None and child.process.returncode is not None:
-                    msg = f"The process {child.name!r} ended at once; the reason is above."
-                    raise CannotStart(msg)
-            with contextlib.suppress(httpx.HTTPError):
-                if (await client.get(f"{url}/healthz")).status_code == OK:
-                    return
+    waiting = list(urls)
+    while time.monotonic() < deadline:
+        for child in processes:
+            if child.process is not None and child.process.returncode is not None:
+                msg = f"The process {child.name!r} ended at once; the reason is above."
+                raise CannotStart(msg)
+        if not await asyncio.to_thread(answers, waiting[0]):
             await asyncio.sleep(POLL_SECONDS)
-    msg = f"The server did not answer at {url} within {READY_SECONDS:.0f} s."
+            continue
+        waiting.pop(0)
+        if not waiting:
+            return
+    msg = f"The server did not answer at {waiting[0]} within {READY_SECONDS:.0f} s."
     raise CannotStart(msg)
+
+
+def answers(url: str) -> bool:
+    """Whether a server of ours is well. With what Python has: a client takes longer to load."""
+    at = urlsplit(url)
+    if at.scheme == "https":
+        # Our own certificate, on loopback.
+        trusting = ssl._create_unverified_context()  # noqa: S323, SLF001
+        client: http.client.HTTPConnection = http.client.HTTPSConnection(
+            at.netloc, timeout=ANSWER_SECONDS, context=trusting
+        )
+    else:
+        client = http.client.HTTPConnection(at.netloc, timeout=ANSWER_SECONDS)
+    try:
+        client.request("GET", "/healthz")
+        return client.getresponse().status == OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        client.close()
