@@ -84,6 +84,12 @@ ROUTES: list[Any] = [
     *inventory_api.routes,
     *inventory_pages.routes,
 ]
+DIRECT = [
+    *orders_direct.routes,
+    *orders_pages.direct,
+    *admission_api.direct,
+    *inventory_direct.routes,
+]
 NAV: list[NavEntry] = [
     *sites_pages.NAV,
     *admission_pages.NAV,
@@ -184,7 +190,7 @@ def create_app(
         )
     )
     return Application(
-        direct=[*orders_direct.routes, *admission_api.direct, *inventory_direct.routes],
+        direct=DIRECT,
         route_handlers=[healthz, api_docs, *ROUTES],
         plugins=[web, LocalTimes()],
         dependencies=dict(DEPENDENCIES),

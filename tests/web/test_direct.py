@@ -1,15 +1,17 @@
 """Direct routes answer as the framework does, and leave to it whatever they do not know."""
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
-from litestar import Request, post
+from litestar import Request, Response, get, post
+from litestar.datastructures import Cookie
 from litestar.params import FromPath, JSONBody
 
 from shanmen.kit.errors import Overloaded
-from shanmen.web.direct import Application, Call, DirectRoute
+from shanmen.web.direct import Application, Call, DirectRoute, PageRoute
 from shanmen.web.plugin import SECURITY_HEADERS, WebConfig, WebPlugin
 
 
@@ -122,3 +124,79 @@ async def test_other_paths_are_the_frameworks(
     client: httpx.AsyncClient, method: str, path: str, status: int
 ):
     assert (await client.request(method, path, json={"persons": 2})).status_code == status
+
+
+@get("/s/{slug:str}/rooms/{room:str}", opt={"public": True})
+async def rooms(
+    request: Request[Any, Any, Any], slug: FromPath[str], room: FromPath[str]
+) -> Response[bytes]:
+    if room == "none":
+        raise Overloaded(retry_after=9)
+    if room == "broken":
+        raise RuntimeError("a mistake")
+    return Response(
+        f"{slug} {room} {request.query_params.get('q')} ".encode() * 200,
+        media_type="text/html",
+        headers={"Cache-Control": "no-store", "vary": "Cookie"},
+        cookies=[Cookie(key="a", value="1", httponly=True), Cookie(key="b", value="2")],
+    )
+
+
+@get("/s/hill/rooms/list.txt", opt={"public": True})
+async def listed() -> str:
+    return "the framework's"
+
+
+async def room_of(request: Request[Any, Any, Any]) -> Response[bytes]:
+    shown: Response[bytes] = await rooms.fn(request, **request.path_params)
+    shown.headers["x-by"] = "direct"
+    return shown
+
+
+@pytest.fixture
+async def both():
+    """The same pages, answered by the framework and directly."""
+    page = PageRoute("/s/{slug:str}/rooms/{room:str}", room_of)
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(
+                httpx.AsyncClient(
+                    transport=httpx.ASGITransport(
+                        app=Application(
+                            direct=direct,
+                            route_handlers=[rooms, listed],
+                            plugins=[WebPlugin(WebConfig(secret=b"s" * 32))],
+                        )
+                    ),
+                    base_url="http://test",
+                )
+            )
+            for direct in ([], [page])
+        ]
+
+
+@pytest.mark.parametrize("room", ["blue", "none", "broken"])
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+async def test_a_page_is_the_same_from_both(
+    both: list[httpx.AsyncClient], room: str, encoding: str
+):
+    path, headers = f"/s/hill/rooms/{room}?q=x", {"accept-encoding": encoding}
+    framework, direct = [await client.get(path, headers=headers) for client in both]
+    assert direct.status_code == framework.status_code
+    assert direct.headers.pop("x-by", "direct") == "direct"
+    if room != "broken":
+        # What nobody expected has a reference of its own each time.
+        assert sorted(direct.headers.multi_items()) == sorted(framework.headers.multi_items())
+        assert direct.text == framework.text
+    assert "mistake" not in direct.text
+
+
+async def test_a_page_is_shown_directly_to_who_looks_at_it(both: list[httpx.AsyncClient]):
+    direct = both[1]
+    assert (await direct.get("/s/hill/rooms/blue")).headers["x-by"] == "direct"
+    assert (await direct.head("/s/hill/rooms/blue")).status_code == 405
+    assert (await direct.post("/s/hill/rooms/blue")).status_code == 405
+
+
+async def test_a_path_without_parameters_goes_before_a_page(both: list[httpx.AsyncClient]):
+    assert (await both[1].get("/s/hill/rooms/list.txt")).text == "the framework's"

@@ -10,14 +10,15 @@ A route either has a guard :func:`requires` or is marked with :data:`PUBLIC`.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from inspect import signature
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Response
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency, Provide
-from litestar.handlers import BaseRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from shanmen.db.session import Actor, Database, Unit
 from shanmen.kit.proxies import client_address, networks
@@ -28,6 +29,7 @@ from shanmen.sites.queries import ApiCaller, SignedIn, SiteContext
 from shanmen.sites.repeats import expect_repeats
 from shanmen.sites.rules import PERMISSIONS
 from shanmen.sites.service import apikeys, auth
+from shanmen.web.direct import PageRoute
 from shanmen.web.render import NavItem, web_of
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "session_cookie",
     "site_cookie",
     "site_switch",
+    "visitors_page",
 ]
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -251,6 +254,25 @@ async def provide_caller(request: Request[Any, Any, Any]) -> ApiCaller:
     if not isinstance(caller, ApiCaller):
         raise errors.BadApiKey
     return caller
+
+
+def visitors_page(handler: HTTPRouteHandler) -> list[PageRoute]:
+    """A page that a handler shows to visitors, answered directly: for ``Application(direct=…)``.
+
+    The handler's function is called with what it asks for by name, of the request, the site, the
+    unit and the path's parameters, as the framework would call it.
+    """
+    show = handler.fn
+    names = tuple(signature(show).parameters)
+
+    async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
+        site = await provide_site(request)
+        unit = await provide_visitor_unit(request, site)
+        known = {"request": request, "site": site, "unit": unit, **request.path_params}
+        shown: Response[bytes] = await show(**{name: known[name] for name in names})
+        return shown
+
+    return [PageRoute(path, answer) for path in sorted(handler.paths)]
 
 
 async def provide_visitor_unit(

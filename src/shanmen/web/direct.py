@@ -1,10 +1,11 @@
 """Answers a few very busy routes without the framework's conveniences.
 
 What the framework does around a handler (its kinds of parameter, its dependencies, its stack of
-middleware) costs more than placing an order in a batch. A direct route answers the case that makes
-up a load: a well-formed request of a program. For anything else it returns None before it has
-changed anything, and then the framework's own route of the same path answers: that one is the
-documented route, and both end in the same function. Errors look the same from both.
+middleware) costs more than placing an order in a batch, and more than a page that is remembered. A
+direct route answers the case that makes up a load: a well-formed request of a program. For anything
+else it returns None before it has changed anything, and then the framework's own route of the same
+path answers: that one is the documented route, and both end in the same function. A page that is
+only looked at is answered by its own handler, whoever calls it. Errors look the same from both.
 """
 
 import re
@@ -12,15 +13,16 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Response
 from litestar.enums import ScopeType
-from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
+from litestar.status_codes import HTTP_200_OK, HTTP_500_INTERNAL_SERVER_ERROR
 
+from shanmen.web.environment import AnyRequest
 from shanmen.web.i18n import Locale, pick_locale
-from shanmen.web.plugin import SECURITY_HEADERS
+from shanmen.web.plugin import SECURITY_HEADERS, compressed, secure
 from shanmen.web.problems import handle
 
-__all__ = ["Application", "Call", "DirectRoute"]
+__all__ = ["Application", "Call", "DirectRoute", "PageRoute"]
 
 _JSON: Final = b"application/json"
 _SECURITY: Final = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
@@ -78,40 +80,70 @@ class DirectRoute:
     path: str
     answer: Answer
 
+    def segment(self) -> str:
+        """What a parameter may be, as a regular expression."""
+        return "[^/]+"
+
+
+@dataclass(frozen=True, slots=True)
+class PageRoute:
+    """A page that is looked at, under the path of its handler: ``/s/{slug:str}/visit``.
+
+    Its parameters are words; a path with anything else in their place is the framework's, which
+    also has paths without parameters that look like this one.
+    """
+
+    path: str
+    answer: Callable[[AnyRequest], Awaitable[Response[bytes]]]
+    method: str = "GET"
+
+    def segment(self) -> str:
+        """What a parameter may be, as a regular expression."""
+        return "[A-Za-z0-9_-]+"
+
+    def names(self) -> list[str]:
+        """The names of the parameters."""
+        return re.findall(r"\{([a-z_]+)", self.path)
+
+
+_PARAMETER: Final = re.compile(r"\{[a-z_]+(?::str)?\}")
+
 
 class _Table:
     """Finds the direct route of a path."""
 
-    def __init__(self, routes: Iterable[DirectRoute]) -> None:
-        self._exact: dict[tuple[str, str], Answer] = {}
-        self._patterns: list[tuple[str, str, re.Pattern[str], Answer]] = []
+    def __init__(self, routes: Iterable[DirectRoute | PageRoute]) -> None:
+        self._exact: dict[tuple[str, str], DirectRoute | PageRoute] = {}
+        self._patterns: list[tuple[str, str, re.Pattern[str], DirectRoute | PageRoute]] = []
         for route in routes:
             before, brace, _ = route.path.partition("{")
             if brace:
                 # The text around the names of parameters; they stand for one segment each.
-                fixed = re.split(r"\{[a-z_]+\}", route.path)
-                pattern = re.compile("([^/]+)".join(re.escape(text) for text in fixed))
-                self._patterns.append((route.method, before, pattern, route.answer))
+                fixed = [re.escape(text) for text in _PARAMETER.split(route.path)]
+                pattern = re.compile(f"({route.segment()})".join(fixed))
+                self._patterns.append((route.method, before, pattern, route))
             else:
-                self._exact[route.method, route.path] = route.answer
+                self._exact[route.method, route.path] = route
 
-    def find(self, method: str, path: str) -> tuple[Answer, tuple[str, ...]] | None:
-        """The route's answer and the path's parameters."""
+    def find(
+        self, method: str, path: str
+    ) -> tuple[DirectRoute | PageRoute, tuple[str, ...]] | None:
+        """The route and the path's parameters."""
         found = self._exact.get((method, path))
         if found is not None:
             return found, ()
-        for wanted, before, pattern, answer in self._patterns:
+        for wanted, before, pattern, route in self._patterns:
             if wanted == method and path.startswith(before):
                 match = pattern.fullmatch(path)
                 if match is not None:
-                    return answer, match.groups()
+                    return route, match.groups()
         return None
 
 
 class Application(Litestar):
     """Litestar with direct routes in front of it."""
 
-    def __init__(self, *, direct: Iterable[DirectRoute] = (), **options: Any) -> None:
+    def __init__(self, *, direct: Iterable[DirectRoute | PageRoute] = (), **options: Any) -> None:
         super().__init__(**options)
         self._direct = _Table(direct)
 
@@ -120,7 +152,11 @@ class Application(Litestar):
         if scope["type"] == ScopeType.HTTP:
             found = self._direct.find(scope["method"], scope["path"])
             if found is not None:
-                await self._answer(scope, receive, send, *found)
+                route, parameters = found
+                if isinstance(route, PageRoute):
+                    await self._show(scope, receive, send, route, parameters)
+                else:
+                    await self._answer(scope, receive, send, route.answer, parameters)
                 return
         await super().__call__(scope, receive, send)
 
@@ -137,14 +173,54 @@ class Application(Litestar):
         try:
             answered = await answer(call) if rest is None else None
         except Exception as error:  # noqa: BLE001 - whatever it is becomes an answer
-            scope["app"] = scope["litestar_app"] = self
-            scope.setdefault("state", {})
-            await _send(send, *_problem(Request(scope), error))
+            await _send(send, *_problem(self._request(scope), error))
             return
         if answered is not None:
             await _send(send, *answered, _JSON_HEADERS)
             return
         await super().__call__(scope, _replay(body, rest, receive), send)  # type: ignore[arg-type] # ASGI's.
+
+    async def _show(
+        self,
+        scope: Any,  # noqa: ANN401 - as ASGI has it
+        receive: Receive,
+        send: Send,
+        route: PageRoute,
+        parameters: tuple[str, ...],
+    ) -> None:
+        scope["path_template"] = route.path
+        scope["path_params"] = dict(zip(route.names(), parameters, strict=True))
+        request = self._request(scope, receive, send)
+        try:
+            response = await route.answer(request)
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes an answer
+            response = handle(request, error)
+        await _send_page(send, request, response)
+
+    def _request(self, scope: Any, *ways: Any) -> AnyRequest:  # noqa: ANN401 - as ASGI has them
+        scope["app"] = scope["litestar_app"] = self
+        scope.setdefault("state", {})
+        return Request(scope, *ways)
+
+
+async def _send_page(send: Send, request: AnyRequest, response: Response[bytes]) -> None:
+    body, kind = response.content, str(response.media_type)
+    headers = [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]
+    headers += [
+        (b"content-type", f"{kind}; charset=utf-8".encode()),
+        (b"content-length", b"%d" % len(body)),
+        *(cookie.to_encoded_header() for cookie in response.cookies),
+    ]
+    start: Any = {
+        "type": "http.response.start",
+        "status": response.status_code or HTTP_200_OK,
+        "headers": headers,
+    }
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        body = compressed(start, body)
+    secure(start)
+    await send(start)
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 async def _read(receive: Receive) -> tuple[bytes, Message | None]:

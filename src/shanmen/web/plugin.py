@@ -16,7 +16,7 @@ from shanmen.web.assets import static_route
 from shanmen.web.problems import CsrfRefused, exception_handlers
 from shanmen.web.render import _STATE_KEY, CSRF_COOKIE, Web, WebConfig, content_policy, web_of
 
-__all__ = ["WebConfig", "WebPlugin"]
+__all__ = ["SECURITY_HEADERS", "WebConfig", "WebPlugin", "compressed", "secure"]
 
 SECURITY_HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -73,8 +73,12 @@ async def csrf_guard(
 
 async def _secure(message: Message, scope: Scope) -> None:
     """Add the headers that every answer carries, also one that no route made."""
-    if message["type"] != "http.response.start" or scope["type"] != ScopeType.HTTP:
-        return
+    if message["type"] == "http.response.start" and scope["type"] == ScopeType.HTTP:
+        secure(message)
+
+
+def secure(message: HTTPResponseStartEvent) -> None:
+    """Add the headers that every answer carries to the beginning of one."""
     headers = list(message["headers"])
     sent = {name.lower(): value for name, value in headers}
     wanted = _SECURITY
@@ -119,14 +123,15 @@ class CompressionMiddleware:
             if held is not None and message["type"] == "http.response.body":
                 start, held = held, None
                 if not message.get("more_body"):
-                    message["body"] = _compressed(start, message["body"])
+                    message["body"] = compressed(start, message["body"])
                 await send(start)
             await send(message)
 
         await self.app(scope, receive, compress)
 
 
-def _compressed(start: HTTPResponseStartEvent, body: bytes) -> bytes:
+def compressed(start: HTTPResponseStartEvent, body: bytes) -> bytes:
+    """The body as a browser that takes gzip gets it; its headers are changed accordingly."""
     headers = MutableScopeHeaders.from_message(start)
     if (
         len(body) < _COMPRESS_FROM_BYTES
