@@ -58,7 +58,7 @@ from shanmen.sites.access import (
 from shanmen.sites.pages import routes as sites_pages
 from shanmen.sites.repeats import Repeated, RepeatsMiddleware, describe_keys, send_again
 from shanmen.web.described import LocalTimes
-from shanmen.web.direct import Application
+from shanmen.web.direct import Application, DirectRoute, PageRoute
 from shanmen.web.plugin import WebConfig, WebPlugin
 from shanmen.web.render import page
 
@@ -84,7 +84,7 @@ ROUTES: list[Any] = [
     *inventory_api.routes,
     *inventory_pages.routes,
 ]
-DIRECT = [
+DIRECT: list[DirectRoute | PageRoute] = [
     *orders_direct.routes,
     *orders_pages.direct,
     *admission_api.direct,
