@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import msgspec
@@ -22,6 +23,9 @@ from shanmen.inventory.api.visit import (
     slots_at,
 )
 from shanmen.inventory.board import Boards
+from shanmen.inventory.rules import SlotOffer
+from shanmen.inventory.service.counters import NewCounter, add_counters
+from shanmen.inventory.service.reconcile import CounterPlan
 from shanmen.inventory.service.slots import edit_day
 from shanmen.kit import clock
 from shanmen.kit.settings import Settings
@@ -125,11 +129,48 @@ async def test_it_follows_the_clock(asker: Asker, stand: Stand) -> None:
 async def test_what_did_not_change_is_not_worked_out_again(asker: Asker, stand: Stand) -> None:
     [site] = await stand.unit(site_contexts)
     days = [stand.tomorrow, stand.tomorrow + timedelta(days=1)]
-    before = await asker.boards.read(stand.unit, site=site, days=days)
-    await stand.take((await stand.day())[0].id, 1)
-    after = await asker.boards.read(stand.unit, site=site, days=days)
-    assert after[days[0]] is not before[days[0]]
-    assert after[days[1]] is before[days[1]]
+    written: list[UUID] = []
+
+    def write(offer: SlotOffer) -> bytes:
+        written.append(offer.slot.id)
+        return b"%d" % offer.left
+
+    async def ask() -> list[list[bytes]]:
+        written.clear()
+        boards = await asker.boards.read(stand.unit, site=site, days=days)
+        return [boards[day].view("web", (stand.type_id,)).slots(write) for day in days]
+
+    first = (await stand.day())[0]
+    before = await ask()
+    assert len(written) == len(before[0]) + len(before[1])
+    await stand.take(first.id, 1)
+    after = await ask()
+    assert written == [first.id]
+    assert int(before[0][0]) - int(after[0][0]) == 1
+    assert (after[0][1:], after[1]) == (before[0][1:], before[1])
+    assert await ask() == after
+    assert not written
+
+
+async def test_what_is_removed_is_missed(asker: Asker, stand: Stand, park: Park) -> None:
+    """A ticket type's cap in a slot ends: its other rows stay as they are."""
+    before = await asker.both()
+    first = (await stand.day())[0]
+
+    async def cap(session: Session, *, places: int | None) -> None:
+        await session.execute(
+            text("DELETE FROM stock WHERE slot_id = :slot AND scope = 'type'"), {"slot": first.id}
+        )
+        if places is not None:
+            await add_counters(
+                session, [NewCounter(first.id, ("type", str(stand.type_id)), CounterPlan(places))]
+            )
+
+    await stand.unit(cap, places=3)
+    capped = await asker.both()
+    assert capped != before
+    await stand.unit(cap, places=None)
+    assert await asker.both() == before
 
 
 async def test_a_change_that_is_rolled_back_changes_nothing(

@@ -1,6 +1,6 @@
 """Schedules to slots, and what a slot may be called by the number left: pure decisions."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -251,6 +251,10 @@ class SlotOffer:
     slot: SlotState
     state: Availability
     types: Mapping[UUID, TypeOffer]
+    bookable: bool
+    """True when any of them can be bought now."""
+    price_fen: int | None
+    """The lowest price of what can be bought."""
 
     @property
     def left(self) -> int:
@@ -318,10 +322,11 @@ def slot_offers(
     today: date,
     now: datetime,
     channel: str = "",
+    only: Collection[UUID] | None = None,
 ) -> list[SlotOffer]:
     """All slots in which one of these types begins its visit, in order of time.
 
-    With `channel` they are as it sees them.
+    With `channel` they are as it sees them; with `only`, these alone are worked out.
 
     A slot that a schedule has dropped is left out; one that somebody closed is shown as closed.
     """
@@ -330,6 +335,8 @@ def slot_offers(
     for slot in slots:
         by_day.setdefault(slot.day, []).append(slot)
     offers = []
+    if only is not None:
+        slots = [slot for slot in slots if slot.id in only]
     for slot in sorted(slots, key=lambda s: (s.starts_at, s.ends_at, s.pool_id)):
         if slot.status == "closed" and not slot.edited:
             continue
@@ -341,22 +348,23 @@ def slot_offers(
             if t.draws and t.draws[0].pool_id == slot.pool_id
         }
         if found:
-            state = day_availability(offer.state for offer in found.values())
-            offers.append(SlotOffer(slot, state, found))
+            offers.append(_slot_offer(slot, found))
     return offers
+
+
+def _slot_offer(slot: SlotState, types: Mapping[UUID, TypeOffer]) -> SlotOffer:
+    bookable = [offer for offer in types.values() if offer.bookable]
+    prices = [offer.price_fen for offer in bookable if offer.price_fen is not None]
+    state = day_availability(offer.state for offer in types.values())
+    return SlotOffer(slot, state, types, bool(bookable), min(prices, default=None))
 
 
 def day_offer(
     day: date, kind: DayKind, offers: Sequence[SlotOffer], *, today: date, days_ahead: int
 ) -> DayOffer:
     """A day from the offers of its slots; `days_ahead` is the most of the types asked for."""
-    prices = [
-        o.price_fen
-        for slot in offers
-        for o in slot.types.values()
-        if o.bookable and o.price_fen is not None
-    ]
-    left = sum(o.slot.left for o in offers if any(t.bookable for t in o.types.values()))
+    prices = [offer.price_fen for offer in offers if offer.price_fen is not None]
+    left = sum(offer.slot.left for offer in offers if offer.bookable)
     if offers:
         state = day_availability(offer.state for offer in offers)
     elif day < today:

@@ -20,6 +20,7 @@ from shanmen.inventory.api.visit import day_out, slot_out
 from shanmen.inventory.board import Boards, DayBoard
 from shanmen.inventory.errors import TooManyDays
 from shanmen.inventory.queries import MOST_DAYS
+from shanmen.inventory.rules import DayOffer, SlotOffer
 from shanmen.kit.coalesce import Coalescer
 from shanmen.sites import errors as sites_errors
 from shanmen.sites.access import access_in
@@ -137,17 +138,20 @@ async def answer(unit: Unit, *, boards: Boards, questions: Sequence[Question]) -
 
 def _render(question: Question, boards: dict[date, DayBoard]) -> bytes:
     channel, products = question.channel, question.wanted.products
-
-    def slots(board: DayBoard) -> bytes:
-        return _encode([slot_out(offer) for offer in board.offers(channel, products)])
-
-    def whole(board: DayBoard) -> bytes:
-        return _encode(day_out(board.offer(channel, products)))
-
-    key = (question.kind, channel, products)
+    views = [boards[day].view(channel, products) for day in question.wanted.days]
     if question.kind == SLOTS:
-        return boards[question.wanted.days[0]].rendered(key, slots)
-    return b"[" + b",".join([boards[d].rendered(key, whole) for d in question.wanted.days]) + b"]"
+        parts = [slot for view in views for slot in view.slots(_slot)]
+    else:
+        parts = [view.day(_day) for view in views]
+    return b"[" + b",".join(parts) + b"]"
+
+
+def _slot(offer: SlotOffer) -> bytes:
+    return _encode(slot_out(offer))
+
+
+def _day(offer: DayOffer) -> bytes:
+    return _encode(day_out(offer))
 
 
 async def _ask(
