@@ -1,7 +1,7 @@
 """The decision alone, with facts made up."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
@@ -20,6 +20,7 @@ from shanmen.admission.rules import (
     decide,
     refuse,
 )
+from shanmen.kit.hours import Window
 from shanmen.tickets.token import ROTATING, SECOND_FACTOR
 
 NOON = datetime(2026, 5, 1, 4, 0, tzinfo=UTC)  # 12:00 in Shanghai
@@ -34,6 +35,7 @@ TICKET = TicketFacts(
     zones=0b1,
 )
 FAMILY = replace(TICKET, party_size=3)
+EVENING = Window(time(17), time(21))
 CODE = ScanFacts(Code.STATIC, generation=0)
 GATE = GateState(
     now=NOON,
@@ -77,6 +79,8 @@ def test_a_valid_ticket_is_admitted() -> None:
         (TICKET, CODE, {"now": NOON - timedelta(days=2)}, Reason.OTHER_DAY),
         (TICKET, CODE, {"now": NOON + timedelta(hours=2)}, Reason.SLOT_OVER),
         (TICKET, CODE, {"now": NOON + timedelta(days=1)}, Reason.EXPIRED),
+        (replace(TICKET, hours=(EVENING,)), CODE, {}, Reason.NOT_AT_THIS_HOUR),
+        (replace(TICKET, hours=(replace(EVENING, weekdays=1),)), CODE, {}, Reason.NOT_ON_THIS_DAY),
         (TICKET, replace(CODE, document=DocumentCheck.DIFFERS), {}, Reason.DOCUMENT_MISMATCH),
         (replace(TICKET, flags=SECOND_FACTOR), CODE, {}, Reason.DOCUMENT_REQUIRED),
         (replace(TICKET, flags=ROTATING), CODE, {}, Reason.DOCUMENT_REQUIRED),

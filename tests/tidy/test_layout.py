@@ -32,7 +32,8 @@ MORE = {
     # What gates and server say to each other; scans that share a transaction; reading what was
     # presented; rows as the decision wants them; the words of a decision.
     "admission": {"protocol", "bound", "coalesce", "presented", "records", "say"},
-    "catalog": {"hold_times"},  # How long channels hold places: shapes, reading, setting.
+    # How long channels hold places: shapes, reading, setting; hours of admission: shapes, words.
+    "catalog": {"hold_times", "admission_hours"},
     # What the console shows by the second; the count of all places that nobody else can make.
     "insight": {"live", "stock_audit"},
     # The one place that changes stock, for many requests at once; days kept in memory; the

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from shanmen.admission.rules import Reason
+from shanmen.admission.rules import Reason, text_key
 from shanmen.admission.schemas import DecisionView, param_values
 from shanmen.kit import clock
 from shanmen.web.i18n import (
@@ -108,10 +108,7 @@ def explain(view: DecisionView, locale: Locale) -> tuple[str, str]:
         filled["day"] = format_day(params["day"], locale)
     if isinstance(params.get("last"), date):
         filled["last"] = format_date(params["last"], locale)
-    key = view.reason
-    # What an older system handed over knows that a ticket is used, but not when and where.
-    if key in {Reason.ALREADY_USED, Reason.ALL_IN, Reason.STILL_INSIDE} and not filled.get("place"):
-        key = f"{key}_plain"
+    key = text_key(view.reason, filled)
     return t(locale, f"admission.reason.{key}", **filled), t(
         locale, f"admission.tell.{key}", **filled
     )

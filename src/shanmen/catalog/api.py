@@ -7,11 +7,13 @@ from uuid import UUID
 from litestar import get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import Meta, Struct
 
 from shanmen.catalog import errors, queries, service
+from shanmen.catalog.admission_hours import DayKindName
 from shanmen.catalog.hold_times import HoldTimes, hold_times, set_hold_times
 from shanmen.catalog.rules import TicketTypeInfo
-from shanmen.catalog.schemas import DayPrice, PriceSpec, Product, TicketTypeSpec
+from shanmen.catalog.schemas import PriceSpec, Product, TicketTypeSpec
 from shanmen.db.session import Session, Unit
 from shanmen.sites import errors as sites_errors
 from shanmen.sites import queries as sites
@@ -35,6 +37,8 @@ PRODUCT_ERRORS = (
     errors.ChannelUnreadable,
     errors.ZoneMissing,
     errors.ZoneUnknown,
+    errors.WeekdayMissing,
+    errors.HoursTwice,
 )
 
 
@@ -136,6 +140,16 @@ async def replace_prices(
     the first. A day that no rule matches is not sold.
     """
     return Product.of(await unit(service.set_prices, ticket_type_id=product_id, prices=data))
+
+
+class DayPrice(Struct, frozen=True, kw_only=True):
+    """What a ticket costs on a day."""
+
+    day: date
+    day_kind: DayKindName
+    price_fen: Annotated[
+        int | None, Meta(description="In fen; null where no price rule speaks of the day.")
+    ]
 
 
 async def priced_days(

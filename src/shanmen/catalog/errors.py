@@ -115,6 +115,13 @@ class PriceTwice(DomainError):
     status = 422
 
 
+class HoursTwice(DomainError):
+    """Two lines of a ticket type's hours of admission say the same; params: row."""
+
+    code = "catalog.hours_twice"
+    status = 422
+
+
 class SpecialDayNotFound(DomainError):
     """The operator has set no kind for this day; params: day."""
 

@@ -70,6 +70,8 @@ class TicketType(TenantRow, Base):
     """See `catalog.rules.RescheduleRule`."""
     limits: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     """See `catalog.rules.Limits`."""
+    admission_hours: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'"))
+    """When it opens a gate, see `kit.hours.Window`; none is at any time."""
     channels: Mapped[list[str]] = mapped_column(ARRAY(TEXT), server_default=text("'{}'"))
     """Channels that sell it; empty is all."""
     on_sale: Mapped[bool] = mapped_column(server_default=text("true"))

@@ -30,6 +30,7 @@ from shanmen.catalog.rules import PriceRule as Price
 from shanmen.db.pipeline import Statement
 from shanmen.db.session import Session, Unit
 from shanmen.kit.days import DayKind
+from shanmen.kit.hours import Window
 
 # One process may serve several databases (tests do), so each has its own.
 _snapshots: WeakKeyDictionary[Engine, dict[int, Catalog]] = WeakKeyDictionary()
@@ -237,9 +238,10 @@ def _type_info(t: TicketType, draws: tuple[Draw, ...], prices: tuple[Price, ...]
         position=t.position,
         draws=draws,
         prices=prices,
+        admission_hours=read_rule(t.admission_hours, tuple[Window, ...]),
     )
 
 
-def read_rule(value: dict[str, Any], kind: type[Any]) -> Any:  # noqa: ANN401 - of the kind given
+def read_rule(value: Any, kind: type[Any]) -> Any:  # noqa: ANN401 - of the kind given
     """A rule from its JSON column; msgspec checks types and names what is wrong."""
     return msgspec.convert(value, kind)

@@ -7,14 +7,13 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
 from shanmen.kit import days
-from shanmen.kit.days import DayKind
-
-EVERY_WEEKDAY = 127
-"""The bit mask of all days of the week."""
+from shanmen.kit.days import EVERY_WEEKDAY, DayKind
+from shanmen.kit.hours import KindOf, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +242,8 @@ class TicketTypeInfo:
     position: int
     draws: tuple[Draw, ...]
     prices: tuple[PriceRule, ...]
+    admission_hours: tuple[Window, ...] = ()
+    """When it opens a gate; none is at any time."""
 
     def sold_by(self, channel: str) -> bool:
         """True when this channel may sell it now."""
@@ -301,10 +302,28 @@ class Catalog:
     empty text stands for all other channels."""
     _counted: dict[UUID, "Counted"] = field(default_factory=dict, repr=False)
     _prices: dict[tuple[UUID, date], int | None] = field(default_factory=dict, repr=False)
+    _odd_days: dict[tuple[UUID, date, date], dict[date, DayKind]] = field(
+        default_factory=dict, repr=False
+    )
+
+    def kinds_of(self, site_id: UUID) -> KindOf:
+        """What says the kind of a day at a site."""
+        return partial(self.day_kind, site_id)
 
     def day_kind(self, site_id: UUID, day: date) -> DayKind:
         """Workday, weekend or holiday: as the operator says, else by the public calendar."""
         return days.day_kind(day, self.special_days.get(site_id, {}))
+
+    def odd_days(self, site_id: UUID, first: date, last: date) -> dict[date, DayKind]:
+        """The days whose kind is not what their weekday says."""
+        key = (site_id, first, last)
+        if key not in self._odd_days:
+            span = (first + timedelta(days=n) for n in range((last - first).days + 1))
+            kinds = {day: self.day_kind(site_id, day) for day in span}
+            self._odd_days[key] = {
+                day: kind for day, kind in kinds.items() if kind is not days.plain_kind(day)
+            }
+        return self._odd_days[key]
 
     def hold_time(self, channel: str, *, otherwise: int) -> int:
         """Seconds for which an unpaid order of a channel keeps its places."""

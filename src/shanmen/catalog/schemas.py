@@ -15,7 +15,15 @@ import msgspec
 from msgspec import Meta
 
 from shanmen.catalog import errors
-from shanmen.catalog.rules import EVERY_WEEKDAY, TicketTypeInfo
+from shanmen.catalog.admission_hours import (
+    MOST_WINDOWS,
+    DayKindName,
+    HoursSpec,
+    Weekdays,
+    hours_problems,
+)
+from shanmen.catalog.rules import TicketTypeInfo
+from shanmen.kit.days import EVERY_WEEKDAY
 from shanmen.kit.errors import DomainError
 from shanmen.web.forms import FormInvalid, describe_validation
 
@@ -29,11 +37,7 @@ FULL_FEE = 100
 CHANNEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 Audience = Literal["adult", "child", "senior", "student", "family", "any"]
-DayKindName = Literal["workday", "weekend", "holiday"]
 Age = Annotated[int, Meta(ge=0, le=130)]
-Weekdays = Annotated[
-    int, Meta(ge=0, le=EVERY_WEEKDAY, description="Bit mask; Monday is bit 0, Sunday bit 6.")
-]
 Priority = Annotated[int, Meta(ge=-1000, le=1000)]
 
 
@@ -159,6 +163,10 @@ class TicketTypeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         list[str],
         Meta(max_length=50, description="Channels that sell it; empty is all.", examples=[["web"]]),
     ] = msgspec.field(default_factory=list)
+    admission_hours: Annotated[
+        list[HoursSpec],
+        Meta(max_length=MOST_WINDOWS, description="When it opens a gate; empty is at any time."),
+    ] = msgspec.field(default_factory=list)
     on_sale: bool = True
     position: Annotated[int, Meta(ge=-10_000, le=10_000)] = 0
 
@@ -229,7 +237,7 @@ def ticket_type_problems(spec: TicketTypeSpec, *, zones: Iterable[int]) -> list[
         if not CHANNEL.fullmatch(channel):
             found.append(errors.ChannelUnreadable(field="channels", channel=channel))
             break
-    return found + refund_problems(spec.refund)
+    return found + hours_problems(spec.admission_hours) + refund_problems(spec.refund)
 
 
 def refund_problems(steps: Sequence[RefundStepSpec]) -> list[DomainError]:
@@ -352,6 +360,9 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     reschedule: RescheduleSpec
     limits: LimitsSpec
     channels: list[str]
+    admission_hours: Annotated[
+        list[HoursSpec], Meta(description="When it opens a gate; empty is at any time.")
+    ]
     on_sale: bool
     position: int
     draws: Annotated[list[DrawOut], Meta(description="The first pool sets the visit's slot.")]
@@ -364,6 +375,9 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
             "zones": list(info.zone_numbers),
             "refund": msgspec.to_builtins(info.refund.steps),
             "channels": sorted(info.channels),
+            "admission_hours": [
+                msgspec.to_builtins(HoursSpec.of(each)) for each in info.admission_hours
+            ],
         }
         return msgspec.convert(value, cls)
 
@@ -372,16 +386,6 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
         value = msgspec.to_builtins(self)
         known = {field.encode_name for field in msgspec.structs.fields(TicketTypeSpec)}
         return msgspec.convert({k: v for k, v in value.items() if k in known}, TicketTypeSpec)
-
-
-class DayPrice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ticket costs on a day."""
-
-    day: date
-    day_kind: DayKindName
-    price_fen: Annotated[
-        int | None, Meta(description="In fen; null where no price rule speaks of the day.")
-    ]
 
 
 class SpecialDayOut(msgspec.Struct, frozen=True, kw_only=True):

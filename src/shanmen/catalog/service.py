@@ -94,8 +94,8 @@ async def edit_ticket_type(
 ) -> TicketTypeInfo:
     """Replace everything about a ticket type except its prices and draws.
 
-    Tickets that were sold keep what they were sold with. `seen` is the `fingerprint` of what the
-    caller edited; None overwrites whatever is there.
+    Tickets that were sold keep what they were sold with; only hours of admission hold for them as
+    well. `seen` is the `fingerprint` of what the caller edited; None overwrites whatever is there.
 
     Raises:
         TicketTypeNotFound, CatalogChanged, FormInvalid, or a coded error naming the field.
@@ -343,6 +343,7 @@ def _columns(spec: TicketTypeSpec) -> dict[str, Any]:
         "refund": msgspec.to_builtins(refund),
         "reschedule": msgspec.to_builtins(spec.reschedule),
         "limits": msgspec.to_builtins(spec.limits),
+        "admission_hours": [msgspec.to_builtins(window.window) for window in spec.admission_hours],
         "channels": sorted(set(spec.channels)),
         "on_sale": spec.on_sale,
         "position": spec.position,

@@ -161,6 +161,7 @@ class Decider:
             inside_zones={state.zone: counted.inside_zone},
             companion=kind is not None and kind.companion,
             static_code=(row.static_code if row else "") or (kind.static_code if kind else ""),
+            hours=kind.hours if kind else (),
         )
 
     def _place_name(self, candidate: Candidate, here: bool) -> Mapping[str, str]:  # noqa: FBT001

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from shanmen.admission.protocol import Instant, LaneInfo, Setup, TypeInfo, ZoneState
 from shanmen.admission.rules import GateState, Policy
 from shanmen.kit import clock
+from shanmen.kit.days import DayKind, plain_kind
 from shanmen.tickets import rotating
 from shanmen.tickets.rotating import RotatingVerdict
 from shanmen.tickets.token import TicketBody
@@ -85,10 +86,15 @@ class Place:
             open=is_open,
             policy=self.policy,
             room=room,
+            kind_of=self.day_kind,
             site_names=self._sites,
             zone_names=self._zones,
             entrance_names=self._entrances,
         )
+
+    def day_kind(self, day: date) -> DayKind:
+        """The kind of a day, as the server told; else what its weekday says."""
+        return self.setup.day_kinds.get(day.isoformat()) or plain_kind(day)
 
     def _day_key(self, day: date) -> bytes | None:
         return self.setup.day_keys.get(day.isoformat())

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from shanmen.catalog.admission_hours import LocalTime
 from shanmen.catalog.schemas import CHANNEL
 from shanmen.inventory import errors
 from shanmen.inventory.allotments import (
@@ -18,7 +19,7 @@ from shanmen.inventory.allotments import (
     parts,
 )
 from shanmen.inventory.rules import SlotPlan, SlotState
-from shanmen.inventory.schemas import Capacity, LocalTime, SlotChangesOut
+from shanmen.inventory.schemas import Capacity, SlotChangesOut
 from shanmen.kit.errors import DomainError
 
 MOST_SHARES = 50

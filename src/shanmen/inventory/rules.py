@@ -6,9 +6,9 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from shanmen.catalog.rules import EVERY_WEEKDAY, TicketTypeInfo, matches_day
+from shanmen.catalog.rules import TicketTypeInfo, matches_day
 from shanmen.inventory.allotments import ShareKind, ShareState, left_for, released
-from shanmen.kit.days import DayKind
+from shanmen.kit.days import EVERY_WEEKDAY, DayKind
 
 NEARLY_FULL_SHARE = 0.2
 """A slot with at most this share of its capacity left is called nearly full."""

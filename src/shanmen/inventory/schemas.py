@@ -8,22 +8,15 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from shanmen.catalog.rules import EVERY_WEEKDAY
-from shanmen.catalog.schemas import LocalText, Priority, Weekdays, season_problems
+from shanmen.catalog.admission_hours import LocalTime, Weekdays
+from shanmen.catalog.schemas import LocalText, Priority, season_problems
 from shanmen.inventory import errors
 from shanmen.inventory.rules import SchedulePlan, SlotPlan, SlotState, problem_with
+from shanmen.kit.days import EVERY_WEEKDAY
 from shanmen.kit.errors import DomainError
 
 MOST_SLOTS_A_DAY = 200
 
-LocalTime = Annotated[
-    str,
-    Meta(
-        pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$",
-        description="Time of day at the site.",
-        examples=["08:00"],
-    ),
-]
 Capacity = Annotated[int, Meta(ge=0, le=10_000_000, examples=[800])]
 
 

@@ -18,6 +18,9 @@ from shanmen.kit import clock
 
 _SATURDAY = 5
 
+EVERY_WEEKDAY = 127
+"""The bit mask of all days of the week; Monday is bit 0."""
+
 
 class DayKind(StrEnum):
     """What a day is for those who work and those who travel."""
@@ -37,6 +40,11 @@ def day_kind(day: date, overrides: Mapping[date, DayKind] | None = None) -> DayK
     return _known(day)[0]
 
 
+def plain_kind(day: date) -> DayKind:
+    """Return the kind of a day by its weekday alone, for who knows no calendar."""
+    return DayKind.WEEKEND if day.weekday() >= _SATURDAY else DayKind.WORKDAY
+
+
 def holiday_name(day: date, locale: str = "zh-CN") -> str | None:
     """Return the name of the public holiday a day belongs to, or None."""
     kind, chinese, english = _known(day)
@@ -47,9 +55,7 @@ def holiday_name(day: date, locale: str = "zh-CN") -> str | None:
 
 @lru_cache(maxsize=4096)
 def _known(day: date) -> tuple[DayKind, str | None, str | None]:
-    plain = DayKind.WEEKEND if day.weekday() >= _SATURDAY else DayKind.WORKDAY
-    found = _by_notice(day) or _by_statute(day)
-    return found or (plain, None, None)
+    return _by_notice(day) or _by_statute(day) or (plain_kind(day), None, None)
 
 
 def _by_notice(day: date) -> tuple[DayKind, str | None, str | None] | None:

@@ -5,6 +5,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from shanmen.kit.days import DayKind
+from shanmen.kit.hours import Window
+
 Instant = int
 """Milliseconds since 1970, UTC."""
 
@@ -61,6 +64,8 @@ class TypeInfo(Struct, frozen=True, kw_only=True):
     party_size: int = 1
     entries: int = 1
     zones: int = 0
+    hours: tuple[Window, ...] = ()
+    """When it opens a gate, by the site's clock; none is at any time."""
 
 
 class ZoneState(Struct, frozen=True, kw_only=True):
@@ -112,3 +117,7 @@ class Setup(Struct, frozen=True, kw_only=True):
     """Marks of documents that nobody may enter with."""
     gates: list[GateInfo] = []
     """All gates of the site, for the bound on double entry (`admission.bound`)."""
+    day_kinds: dict[str, DayKind] = {}
+    """Kinds of day by local date (ISO), where it is not what the weekday says: holidays, workdays
+    that were moved, and the operator's own. For `hours.LOOK_AHEAD_DAYS`, and only where a ticket
+    type asks for kinds."""

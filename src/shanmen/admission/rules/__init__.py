@@ -26,6 +26,7 @@ from shanmen.admission.rules.reasons import (
     Code,
     DocumentCheck,
     Reason,
+    text_key,
 )
 
 __all__ = [
@@ -49,4 +50,5 @@ __all__ = [
     "best",
     "decide",
     "refuse",
+    "text_key",
 ]

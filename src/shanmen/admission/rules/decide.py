@@ -12,6 +12,7 @@ from shanmen.admission.rules.facts import (
     ScanFacts,
     TicketFacts,
 )
+from shanmen.admission.rules.hours import outside_hours
 from shanmen.admission.rules.reasons import (
     CLOSEST_FIRST,
     NO_TICKET,
@@ -35,7 +36,7 @@ def decide(ticket: TicketFacts | None, scan: ScanFacts, gate: GateState) -> Deci
     if gate.direction == "out":
         return _let_out(ticket, scan)
     left = ticket.persons_left
-    for check in (_standing, _place, _used, _time, _proof, _company, _room):
+    for check in (_standing, _place, _used, _time, outside_hours, _proof, _company, _room):
         refusal = check(ticket, scan, gate)
         if refusal is not None:
             reason, params = refusal

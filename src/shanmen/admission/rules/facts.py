@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from shanmen.admission.rules.reasons import NOT_OVERRIDABLE, Code, DocumentCheck, Reason
-from shanmen.kit import clock
+from shanmen.kit import clock, days
+from shanmen.kit.hours import KindOf, Window
 
 Names = Mapping[str, str]
 """A name in several languages."""
@@ -77,6 +78,8 @@ class TicketFacts:
     """It enters only together with somebody of another type: a child."""
     static_code: str = ""
     """What a code must prove that does not change: FREE, DOCUMENT, or as `flags` say."""
+    hours: tuple[Window, ...] = ()
+    """When its type admits; none is at any time."""
 
     @property
     def total(self) -> int | None:
@@ -123,6 +126,8 @@ class GateState:
     policy: Policy = Policy()
     room: int | None = None
     """How many more the zone takes; None is without limit."""
+    kind_of: KindOf = days.plain_kind
+    """What kind of day a day is at the site."""
     site_names: Mapping[PlaceKey, Names] = field(default_factory=dict)
     zone_names: Mapping[int, Names] = field(default_factory=dict)
     entrance_names: Mapping[PlaceKey, Names] = field(default_factory=dict)

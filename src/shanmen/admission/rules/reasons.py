@@ -1,5 +1,6 @@
 """Why somebody is refused, what was presented, and what people have to look at afterwards."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -23,6 +24,10 @@ class Reason(StrEnum):
     TOMORROW = "tomorrow"
     OTHER_DAY = "other_day"
     SLOT_OVER = "slot_over"
+    NOT_AT_THIS_HOUR = "not_at_this_hour"
+    """The ticket's hours admit today, and not now."""
+    NOT_ON_THIS_DAY = "not_on_this_day"
+    """The ticket's hours leave out this day of the week, or this kind of day."""
     EXPIRED = "expired"
     DOCUMENT_MISMATCH = "document_mismatch"
     DOCUMENT_REQUIRED = "document_required"
@@ -113,11 +118,13 @@ CLOSEST_FIRST = (
     Reason.TOO_MANY,
     Reason.STILL_INSIDE,
     Reason.NOT_OPEN_YET,
+    Reason.NOT_AT_THIS_HOUR,
     Reason.WRONG_ENTRANCE,
     Reason.WRONG_ZONE,
     Reason.ALL_IN,
     Reason.ALREADY_USED,
     Reason.SLOT_OVER,
+    Reason.NOT_ON_THIS_DAY,
     Reason.TOMORROW,
     Reason.OTHER_DAY,
     Reason.WRONG_SITE,
@@ -128,3 +135,20 @@ CLOSEST_FIRST = (
     Reason.REFUNDED,
 )
 """Of several tickets of one person, the refusal nearest to an admission explains best."""
+
+_KNOWN_PLACE = frozenset({Reason.ALREADY_USED, Reason.ALL_IN, Reason.STILL_INSIDE})
+_HOURS = frozenset({Reason.NOT_AT_THIS_HOUR, Reason.NOT_ON_THIS_DAY})
+
+
+def text_key(reason: str, params: Mapping[str, object]) -> str:
+    """Key of the sentences for a refusal, under ``reason`` and ``tell``: there are variants.
+
+    What an older system handed over knows that a ticket is used, but not when and where. Hours say
+    when they admit next, if they do, and which kind of day they leave out.
+    """
+    if reason in _KNOWN_PLACE and not params.get("place"):
+        return f"{reason}_plain"
+    if reason in _HOURS and not params.get("at"):
+        return f"{reason}_last"
+    kind = params.get("day_kind")
+    return f"{reason}_{kind}" if reason == Reason.NOT_ON_THIS_DAY and kind else reason

@@ -144,7 +144,7 @@ async def _lock_and_read(
     rows = await run(session, statements)
     catalog = await catalog_at(session, rows[7][0][0] if rows[7] else 0)
     book = Book(
-        types=catalog.types,
+        catalog=catalog,
         now=now,
         keyring=session.keyring,
         tickets=gate.tickets(rows[0]),
@@ -232,7 +232,7 @@ async def _views(
         tickets=book.tickets,
         holders=book.holders,
         places=book.places,
-        types=book.types,
+        types=book.catalog.types,
         keyring=session.keyring,
     )
     views = [from_book.view(scan) for scan in [*known, *fresh] if scan.id not in absent]

@@ -29,7 +29,7 @@ from shanmen.admission.schemas import GateScan, ScanRequest
 from shanmen.admission.service.around import Around
 from shanmen.admission.service.lane_rows import LaneRow, PolicyRow
 from shanmen.admission.service.zones import ZoneRow
-from shanmen.catalog.rules import TicketTypeInfo
+from shanmen.catalog.rules import Catalog
 from shanmen.kit.crypto import Keyring
 from shanmen.kit.errors import DomainError
 from shanmen.sites.places import Place
@@ -54,7 +54,7 @@ class Book:
     by_document: Mapping[int, list[Candidate]]
     by_number: Mapping[tuple[str, int], UUID]
     documents_admitted: dict[int, datetime]
-    types: Mapping[UUID, TicketTypeInfo]
+    catalog: Catalog
     around: Around = field(default_factory=Around)
     zones: Mapping[UUID, ZoneRow] = field(default_factory=dict)
     """Those with a maximum, locked."""
@@ -111,6 +111,7 @@ class Book:
             direction=direction,
             open=lane.active and place.active,
             policy=self.policies.get(place.site_id, _DEFAULT).policy,
+            kind_of=self.catalog.kinds_of(place.site_id),
             site_names={p.site_id: p.site_name for p in self.places.values()},
             zone_names={p.zone_number: p.zone_name for p in neighbours},
             entrance_names={p.entrance_id: p.entrance_name for p in neighbours},
@@ -226,6 +227,7 @@ class Book:
             place = self.places.get(history.entrance_id)
             last = Entry(history.entered_at, place.entrance_name if place else {})
         rules = self.policies.get(ticket.site_id, _DEFAULT)
+        kind = self.catalog.types.get(ticket.ticket_type_id)
         inside: dict[int, int] = {}
         for entrance_id, persons in history.ways:
             place = self.places.get(entrance_id)
@@ -249,6 +251,7 @@ class Book:
             inside_zones=inside,
             companion=str(ticket.ticket_type_id) in rules.companions,
             static_code=rules.static_rule(ticket.ticket_type_id, ticket.channel),
+            hours=kind.admission_hours if kind else (),
         )
 
     def _apply(

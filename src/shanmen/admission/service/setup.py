@@ -41,6 +41,8 @@ from shanmen.db.pipeline import Statement, run
 from shanmen.db.session import Session
 from shanmen.kit import clock
 from shanmen.kit.crypto import Keyring
+from shanmen.kit.days import DayKind
+from shanmen.kit.hours import LOOK_AHEAD_DAYS
 from shanmen.sites.places import Place, places, places_statement
 from shanmen.tickets import rotating
 from shanmen.tickets.keys import public_keys
@@ -230,7 +232,20 @@ def setup(known: SetupFacts, *, keyring: Keyring, now: datetime) -> Setup:
         document_key=document_key(keyring),
         blocked=[_mark(keyring, document) for document in known.blocked],
         gates=list(known.gates),
+        day_kinds=_day_kinds(known),
     )
+
+
+def _day_kinds(known: SetupFacts) -> dict[str, DayKind]:
+    """The days that the weekday alone does not tell, where a ticket type asks for kinds of day."""
+    site_id = known.device.site_id
+    windows = [w for kind in known.catalog.of_site(site_id) for w in kind.admission_hours]
+    if not any(window.day_kinds for window in windows):
+        return {}
+    # The hours of yesterday may last until this morning.
+    first, last = known.today - timedelta(days=2), known.today + timedelta(days=LOOK_AHEAD_DAYS)
+    odd = known.catalog.odd_days(site_id, first, last)
+    return {day.isoformat(): kind for day, kind in odd.items()}
 
 
 def entrance_infos(own: Sequence[Place], *, lanes: Sequence[LaneRow]) -> list[EntranceInfo]:
@@ -266,6 +281,7 @@ def type_infos(catalog: Catalog, own: Sequence[Place], *, policy: PolicyRow) -> 
                 party_size=kind.party_size,
                 entries=kind.entries,
                 zones=kind.zones,
+                hours=kind.admission_hours,
             )
         )
     return found

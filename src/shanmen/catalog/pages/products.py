@@ -14,6 +14,7 @@ from shanmen.catalog.pages.typed import (
     TicketTypeForm,
     blank_ticket_type,
     filled_ticket_type,
+    with_blank_tables,
 )
 from shanmen.catalog.rules import Catalog, TicketTypeInfo, fingerprint
 from shanmen.catalog.schemas import AUDIENCES, ticket_type_problems
@@ -26,7 +27,9 @@ from shanmen.sites.errors import SiteUnknown
 from shanmen.sites.queries import SignedIn, SiteContext, ZoneView
 from shanmen.web.forms import Form
 from shanmen.web.render import page, redirect
-from shanmen.web.rows import with_blank_rows, with_errors, without_blank_rows
+from shanmen.web.rows import with_errors, without_blank_rows
+
+MORE_ROWS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +127,15 @@ async def new_product(
     return _show(request, staff, form, zones=zones)
 
 
-async def _read(request: AnyRequest) -> tuple[Form, bool]:
-    """The form as it was sent, and whether it only asks for more rows."""
+async def _read(request: AnyRequest) -> tuple[Form, str]:
+    """The form as it was sent, and the table that it only asks more rows for, if it does."""
     form = without_blank_rows(await Form.read(request), "refund", "hours_before", "fee_percent")
-    return form, form.get("do") == "rows"
+    form = without_blank_rows(form, "admission_hours", "starts", "ends", "weekdays", "day_kinds")
+    return form, {"rows": "refund", "hours": "hours"}.get(str(form.get("do")), "")
+
+
+def _with_more(form: Form, table: str) -> Form:
+    return with_blank_tables(form, **{table: MORE_ROWS})
 
 
 def _checked(form: Form, zones: list[ZoneView]) -> tuple[TicketTypeForm | None, Form]:
@@ -151,7 +159,7 @@ async def create_product(
     form, more = await _read(request)
     zones = await unit(zones_of, site_id=site.site_id)
     if more:
-        return _show(request, staff, with_blank_rows(form, "refund", more=4), zones=zones)
+        return _show(request, staff, _with_more(form, more), zones=zones)
     wish, form = _checked(form, zones)
     if wish is not None:
         try:
@@ -162,7 +170,7 @@ async def create_product(
             return redirect(
                 request, f"/console/products/{made.id}/stock", flash="catalog.product.created"
             )
-    return _show(request, staff, with_blank_rows(form, "refund"), zones=zones, status=422)
+    return _show(request, staff, with_blank_tables(form), zones=zones, status=422)
 
 
 @get("/console/products/{product_id:uuid}", guards=READ, include_in_schema=False)
@@ -189,7 +197,7 @@ async def save_product(
     form, more = await _read(request)
     found = await unit(editing, product_id=product_id)
     if more:
-        form = with_blank_rows(form, "refund", more=4)
+        form = _with_more(form, more)
         return _show(request, staff, form, zones=found.zones, info=found.info)
     wish, form = _checked(form, found.zones)
     status = 422
@@ -205,7 +213,7 @@ async def save_product(
             form, status = with_errors(form, error), error.status
         else:
             return redirect(request, f"/console/products/{product_id}", flash="web.saved")
-    form = with_blank_rows(form, "refund")
+    form = with_blank_tables(form)
     return _show(request, staff, form, zones=found.zones, info=found.info, status=status)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from shanmen.catalog.admission_hours import MIDNIGHT, DayKindName, HoursSpec
 from shanmen.catalog.rules import TicketTypeInfo
 from shanmen.catalog.schemas import (
     Audience,
@@ -18,8 +19,10 @@ from shanmen.catalog.schemas import (
     TypedText,
 )
 from shanmen.kit import money
+from shanmen.kit.days import EVERY_WEEKDAY
+from shanmen.kit.hours import Window
 from shanmen.web.forms import Form
-from shanmen.web.rows import with_blank_rows
+from shanmen.web.rows import BLANK_ROWS, with_blank_rows
 
 
 class RefundRow(msgspec.Struct, kw_only=True):
@@ -27,6 +30,35 @@ class RefundRow(msgspec.Struct, kw_only=True):
 
     hours_before: float
     fee_percent: int = 0
+
+
+class HoursRow(msgspec.Struct, kw_only=True):
+    """A line of the hours of admission: what is left empty asks for nothing."""
+
+    starts: str = ""
+    ends: str = ""
+    weekdays: list[int] = msgspec.field(default_factory=list)
+    day_kinds: list[DayKindName] = msgspec.field(default_factory=list)
+
+    def spec(self) -> HoursSpec:
+        """As the services take it."""
+        return HoursSpec(
+            starts=self.starts or MIDNIGHT,
+            ends=self.ends or MIDNIGHT,
+            weekdays=sum(1 << day for day in set(self.weekdays)) or EVERY_WEEKDAY,
+            day_kinds=self.day_kinds,
+        )
+
+    @classmethod
+    def of(cls, window: Window) -> "HoursRow":
+        """The line that says a window."""
+        spec, every = HoursSpec.of(window), window.weekdays == EVERY_WEEKDAY
+        return cls(
+            starts="" if spec.starts == MIDNIGHT else spec.starts,
+            ends="" if spec.ends == MIDNIGHT else spec.ends,
+            weekdays=[] if every else [day for day in range(7) if window.weekdays >> day & 1],
+            day_kinds=spec.day_kinds,
+        )
 
 
 class TicketTypeForm(msgspec.Struct, kw_only=True):
@@ -52,6 +84,7 @@ class TicketTypeForm(msgspec.Struct, kw_only=True):
     reschedule: RescheduleSpec = RescheduleSpec()
     limits: LimitsSpec = LimitsSpec()
     channels: str = ""
+    admission_hours: list[HoursRow] = msgspec.field(default_factory=list)
     on_sale: bool = False
     position: int = 0
     seen: str = ""
@@ -71,6 +104,7 @@ class TicketTypeForm(msgspec.Struct, kw_only=True):
             reschedule=self.reschedule,
             limits=self.limits,
             channels=channels,
+            admission_hours=[row.spec() for row in self.admission_hours],
             **{name: value[name] for name in PLAIN},
         )
 
@@ -104,7 +138,7 @@ def blank_ticket_type(zones: Sequence[int]) -> Form:
         reschedule=RescheduleSpec(times=1),
         refund=[RefundRow(hours_before=24), RefundRow(hours_before=0, fee_percent=20)],
     )
-    return with_blank_rows(Form.blank(msgspec.to_builtins(fresh)), "refund")
+    return with_blank_tables(Form.blank(msgspec.to_builtins(fresh)))
 
 
 def filled_ticket_type(info: TicketTypeInfo, seen: str) -> Form:
@@ -118,9 +152,19 @@ def filled_ticket_type(info: TicketTypeInfo, seen: str) -> Form:
             {"hours_before": f"{s.hours_before:g}", "fee_percent": s.fee_percent}
             for s in info.refund.steps
         ],
+        "admission_hours": [
+            msgspec.to_builtins(HoursRow.of(window)) for window in info.admission_hours
+        ],
         "seen": seen,
     }
-    return with_blank_rows(Form.blank(spec), "refund")
+    return with_blank_tables(Form.blank(spec))
+
+
+def with_blank_tables(form: Form, *, refund: int = BLANK_ROWS, hours: int = 1) -> Form:
+    """The form of a ticket type with empty lines at the end of its tables."""
+    return with_blank_rows(
+        with_blank_rows(form, "refund", more=refund), "admission_hours", more=hours
+    )
 
 
 def typed(names: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from shanmen.admission.protocol import Answer, Setup, TypeInfo
-from shanmen.admission.rules import Reason
+from shanmen.admission.rules import Reason, text_key
 from shanmen.edge.shown import Shown
 from shanmen.kit import clock
 
@@ -206,10 +206,7 @@ def explain(answer: Answer, locale: Locale, *, at: datetime, timezone: str) -> t
         filled["day"] = _day(day, locale)
     if (last := _date(params.get("last"))) is not None:
         filled["last"] = _day(last, locale, year=True)
-    key = answer.reason
-    # What an older system handed over knows that a ticket is used, but not when and where.
-    if key in {Reason.ALREADY_USED, Reason.ALL_IN} and not filled.get("place"):
-        key = f"{key}_plain"
+    key = text_key(answer.reason, filled)
     if f"admission.reason.{key}" not in texts(locale):
         # A newer server may know a reason that this gate has no text for.
         return say(locale, "page.error.other", code=answer.reason), ""

@@ -11,8 +11,9 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from shanmen.catalog import errors as catalog_errors
+from shanmen.catalog.admission_hours import DayKindName
 from shanmen.catalog.queries import SpecialDayView, special_days
-from shanmen.catalog.schemas import DayKindName, LocalText, SpecialDayOut, SpecialDaySpec
+from shanmen.catalog.schemas import LocalText, SpecialDayOut, SpecialDaySpec
 from shanmen.db.session import Session, Unit
 from shanmen.inventory import errors, queries
 from shanmen.inventory.rules import SlotState

@@ -22,7 +22,7 @@ from shanmen.orders.pages.common import (
     remembered,
     same_for_all,
 )
-from shanmen.orders.pages.say import rules_of, who_for
+from shanmen.orders.pages.say import hours_of, rules_of, who_for
 from shanmen.orders.pages.window import (
     MONTH_SECONDS,
     SLOT_STATES,
@@ -137,6 +137,7 @@ async def _home(request: AnyRequest, site: SiteContext, unit: Unit, asked: str) 
         months=months,
         types=month.types,
         who={item.kind.id: who_for(item.kind, locale) for item in month.types},
+        hours={item.kind.id: hours_of(item.kind, locale) for item in month.types},
         soonest=next((d for d in month.days if d.price_fen is not None), None),
     )
 
@@ -158,6 +159,8 @@ class TypeRow:
     kind: TicketTypeInfo
     price_fen: int
     who: str
+    hours: str
+    """When it opens the gates; empty where that is at any time."""
     most: int
     left: int | None
     """Left of its own cap, where that is less than the slots have."""
@@ -240,6 +243,7 @@ def _type_row(
         kind,
         shop.price(kind) or 0,
         who_for(kind, locale),
+        hours_of(kind, locale),
         min(most, left) if bookable else 0,
         left if capped or not bookable else None,
         others,

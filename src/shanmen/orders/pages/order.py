@@ -30,7 +30,7 @@ from shanmen.orders.pages.common import (
     order_path,
     providers_of,
 )
-from shanmen.orders.pages.say import rules_of
+from shanmen.orders.pages.say import hours_of, rules_of
 from shanmen.orders.queries import OrderFile, file_for_page
 from shanmen.orders.rules import EXTENDABLE_MINUTES, State
 from shanmen.orders.schemas import OrderLineView, OrderView
@@ -116,6 +116,8 @@ class TicketCard:
     also: tuple[str, ...]
     days: str
     """The last day, where it is valid for several."""
+    hours: str
+    """When it opens the gates; empty where that is at any time."""
     code: TicketCode | None
     picture: str
     """The code as SVG; empty where there is none to show."""
@@ -130,6 +132,7 @@ def cards(contents: OrderContents, site: SiteContext, locale: Locale) -> list[Ti
     found = []
     for index, shown in enumerate(contents.view.tickets, start=1):
         line = lines[shown.ticket_id]
+        kind = contents.file.catalog.types.get(line.ticket_type_id)
         starts = clock.local(shown.valid_from, site.timezone)
         ends = clock.local(shown.valid_until, site.timezone)
         further = [contents.spans[s] for s in line.slot_ids[1:] if s in contents.spans]
@@ -149,6 +152,7 @@ def cards(contents: OrderContents, site: SiteContext, locale: Locale) -> list[Ti
                     for a, b in further
                 ),
                 _last_day(starts.date(), ends.date(), locale),
+                hours_of(kind, locale) if kind else "",
                 code,
                 _picture(code, state, now, name=name, number=number, locale=locale),
                 state,
