@@ -301,6 +301,10 @@ async def test_one_scan_sent_many_times_at_once_is_one_scan(gates: Gates) -> Non
             *(gates.unit()(service.admit_one, scan=known) for _ in range(8)),
             *(gates.unit()(service.admit_one, scan=unknown) for _ in range(8)),
         )
+        batches = await asyncio.gather(
+            *(gates.unit()(service.admit, scans=[known, unknown], alone=True) for _ in range(4))
+        )
+    views += [view for batch in batches for view in batch]
     assert len({msgspec.json.encode(v) for v in views}) == 2
     assert (await gates.row(made.id)).persons_entered == 1
     async with gates.database.transaction(gates.park.tenant_id) as session:

@@ -1,5 +1,6 @@
 """Array literals say to PostgreSQL what the values are."""
 
+import json
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from shanmen.db.pipeline import Statement, array, columns, together
+from shanmen.db.pipeline import Statement, array, columns, gathered, together
 from shanmen.orders.rules import State
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
@@ -98,3 +99,19 @@ def test_statements_are_run_together(db_url: str) -> None:
         found = connection.execute("TABLE one UNION ALL TABLE two ORDER BY 1").fetchall()
         assert [row[0] for row in found] == [11, 12, 21, 22]
     assert together(parts[:1]) == Statement(parts[0].sql, list(parts[0].params))
+
+
+def test_several_queries_gathered_are_one_row(db_url: str) -> None:
+    asked = gathered(
+        [
+            Statement("SELECT n, n * %s AS more FROM generate_series(1, 2) AS n", (10,)),
+            Statement("SELECT 1 AS one WHERE %s", (False,)),
+            Statement("SELECT '\\x00ff'::bytea AS some, array[1, 2] AS many", ()),
+        ]
+    )
+    with psycopg.connect(db_url, autocommit=True) as connection:
+        row = connection.execute(asked.sql, asked.params).fetchone()
+    assert row is not None
+    assert json.loads(row[0]) == [{"n": 1, "more": 10}, {"n": 2, "more": 20}]
+    assert row[1] is None
+    assert json.loads(row[2]) == [{"some": "\\x00ff", "many": [1, 2]}]

@@ -126,6 +126,33 @@ async def test_what_is_left_for_the_commit_is_written_with_it(desk: Desk):
     assert await desk.count("pool", "name->>'zh-CN' = '新'") == 2
 
 
+async def test_what_another_wrote_before_the_commit_is_found_when_it_is_run_again(desk: Desk):
+    found: list[int] = []
+
+    async def remember(session: Session) -> None:
+        key = Statement("SELECT FROM idempotency WHERE key_hash = 'k'")
+        [rows] = await run(session, [key])
+        found.append(len(rows))
+        if rows:
+            return
+        if len(found) == 1:
+            await desk.unit(remember)
+        row = (desk.park.tenant_id, b"k", b"r", b"a")
+        run_at_commit(
+            session,
+            [
+                Statement(
+                    "INSERT INTO idempotency (tenant_id, key_hash, request_hash, status, answer, "
+                    "created_at) VALUES (%s, %s, %s, 201, %s, now())",
+                    row,
+                )
+            ],
+        )
+
+    await desk.unit(remember)
+    assert found == [0, 0, 1]
+
+
 async def test_outdated_work_is_run_again_in_a_new_transaction(desk: Desk):
     seen: list[int] = []
 

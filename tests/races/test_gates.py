@@ -64,6 +64,22 @@ async def test_two_lanes_admit_a_ticket_once(world: MakeWorld):
     assert await w.desk.count("scan", "persons > 0") == 1
 
 
+@pytest.mark.parametrize("alone", [False, True], ids=["within", "at the commit"])
+async def test_a_scan_without_a_ticket_that_comes_twice_is_decided_once(
+    world: MakeWorld, *, alone: bool
+):
+    w = await world()
+    scan = ScanRequest(scan_id=ids.new_id(), lane_id=await lane(w), code="nothing at all")
+
+    async def decide() -> list[service.Outcome]:
+        return await w.desk.unit(service.admit, scans=[scan], alone=alone)
+
+    met = await w.collide(decide(), decide(), at=DECIDED)
+    assert not met.waited
+    assert met.first == met.second
+    assert await w.desk.count("scan") == 1
+
+
 async def test_without_the_lock_two_lanes_admit_a_ticket_twice(world: MakeWorld):
     w = await world(off=("ticket",))
     _, view = await paid_order(w)

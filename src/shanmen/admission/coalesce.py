@@ -42,7 +42,7 @@ def admission_coalescer(
     async def run(tenant_id: int, arrived: list[Arrived]) -> list[Outcome]:
         read = {one.scan.scan_id: one.presented for one in arrived if one.presented is not None}
         scans = [one.scan for one in arrived]
-        return await database.unit(tenant_id)(admit, scans=scans, read=read)
+        return await database.unit(tenant_id)(admit, scans=scans, read=read, alone=True)
 
     return Coalescer(run, max_batch=max_batch, max_queue=max_queue)
 

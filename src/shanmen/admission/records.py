@@ -86,11 +86,12 @@ ORDER BY at DESC LIMIT %s
 """  # noqa: S608 - our own column names
 
 HISTORY = """
-SELECT t.id, entered.at, entered.entrance_id, passed.entrances, passed.persons
+SELECT t.id AS ticket_id, entered.at AS entered_at, entered.entrance_id, passed.entrances,
+    passed.persons
 FROM ticket t
 LEFT JOIN LATERAL (
     SELECT s.at, s.entrance_id FROM scan s
-    WHERE s.tenant_id = %(tenant)s AND s.ticket_id = t.id AND s.persons > 0
+    WHERE s.tenant_id = t.tenant_id AND s.ticket_id = t.id AND s.persons > 0
       AND s.direction = 'in' AND s.undone_at IS NULL
     ORDER BY s.at DESC LIMIT 1
 ) AS entered ON true
@@ -98,15 +99,16 @@ LEFT JOIN LATERAL (
     SELECT array_agg(s.entrance_id) AS entrances,
         array_agg(CASE s.direction WHEN 'in' THEN s.persons ELSE -s.persons END) AS persons
     FROM scan s
-    WHERE s.tenant_id = %(tenant)s AND s.ticket_id = t.id AND s.persons > 0
-      AND s.undone_at IS NULL AND s.at >= %(since)s
+    WHERE s.tenant_id = t.tenant_id AND s.ticket_id = t.id AND s.persons > 0
+      AND s.undone_at IS NULL AND s.at >= %s
 ) AS passed ON true
-WHERE t.tenant_id = %(tenant)s AND t.id = ANY(%(ids)s::uuid[]) AND t.persons_entered > 0
+WHERE t.tenant_id = %s AND t.id = ANY(%s::uuid[]) AND t.persons_entered > 0
 """
 
 DOCUMENT_HISTORY = """
-SELECT document_index, max(at) FROM scan
-WHERE tenant_id = %s AND ticket_id = ANY(%s) AND document_index = ANY(%s) AND persons > 0
+SELECT document_index, max(at) AS at FROM scan
+WHERE tenant_id = %s AND ticket_id = ANY(%s::uuid[]) AND document_index = ANY(%s::bigint[])
+  AND persons > 0
   AND direction = 'in' AND undone_at IS NULL AND at >= %s
 GROUP BY document_index
 """
@@ -165,18 +167,11 @@ def records(rows: Rows) -> dict[UUID, ScanRecord]:
 
 
 def history_statement(tenant_id: int, ids: Iterable[UUID], *, now: datetime) -> Statement:
-    """Read what tickets have been used for; rows make `histories`.
+    """Read what tickets have been used for; rows are a ticket and its `History`.
 
     Nothing is looked up for a ticket with which nobody has entered yet, as most are that come.
     """
-    return Statement(
-        HISTORY, {"ids": array(ids), "tenant": tenant_id, "since": now - REMEMBER_INSIDE}
-    )
-
-
-def histories(rows: Rows) -> dict[UUID, History]:
-    """Histories by ticket."""
-    return {row[0]: History(*row[1:]) for row in rows}
+    return Statement(HISTORY, (now - REMEMBER_INSIDE, tenant_id, array(ids)))
 
 
 def document_history_statement(
@@ -184,7 +179,7 @@ def document_history_statement(
 ) -> Statement:
     """When documents were last admitted with one of these tickets; rows: index and instant."""
     return Statement(
-        DOCUMENT_HISTORY, (tenant_id, sorted(ids), sorted(indexes), now - LONGEST_REPEAT)
+        DOCUMENT_HISTORY, (tenant_id, array(ids), array(indexes), now - LONGEST_REPEAT)
     )
 
 

@@ -15,7 +15,7 @@ import psycopg
 from shanmen.db.arrays import array, columns
 from shanmen.db.session import LockTimeout, Session
 
-__all__ = ["Statement", "array", "columns", "run", "run_at_commit", "together"]
+__all__ = ["Statement", "array", "columns", "gathered", "run", "run_at_commit", "together"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ async def run(session: Session, statements: Iterable[Statement]) -> list[list[tu
             cursors = [await driver.execute(s.sql, s.params) for s in statements]
     except psycopg.errors.LockNotAvailable as error:
         raise LockTimeout from error
-    return [await c.fetchall() if c.description else [] for c in cursors]
+    # `description` makes an object for each column; a row has a number where there can be rows.
+    return [await c.fetchall() if c.rownumber is not None else [] for c in cursors]
 
 
 def run_at_commit(session: Session, statements: Iterable[Statement]) -> None:
@@ -65,6 +66,23 @@ def together(statements: Sequence[Statement]) -> Statement:
     """
     params = [value for statement in statements for value in statement.params]
     return Statement(_joined(tuple(statement.sql for statement in statements)), params)
+
+
+def gathered(queries: Sequence[Statement]) -> Statement:
+    """One query for several: its only row has a text for each, with its rows as JSON objects.
+
+    A column is None where its query found nothing. They have one snapshot. Sending and starting a
+    statement costs as much as most of what a batch reads, and the driver takes longer to make
+    values of a row than it takes to read JSON. Columns of a query need names of their own.
+    """
+    params = [value for query in queries for value in query.params]
+    return Statement(_gathered(tuple(query.sql for query in queries)), params)
+
+
+@lru_cache(maxsize=64)
+def _gathered(texts: tuple[str, ...]) -> str:
+    parts = [f"(SELECT json_agg(r)::text FROM ({text.strip()}) AS r)" for text in texts]  # noqa: S608 - our own statements
+    return "SELECT " + ",\n".join(parts)
 
 
 @lru_cache(maxsize=64)

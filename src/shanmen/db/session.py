@@ -259,6 +259,9 @@ class Database:
             if _is_away(error, cause):
                 raise CommitUnknown from error
             raise
+        except psycopg.errors.UniqueViolation as error:
+            # Another wrote meanwhile what was not there when this was decided: run again, find it.
+            raise psycopg.errors.SerializationFailure("written meanwhile") from error
 
     async def _give_back(
         self, connection: AsyncConnection, session: Session, error: BaseException | None = None
@@ -351,8 +354,7 @@ def driver_of(pooled: PoolProxiedConnection) -> Driver:
     """The psycopg connection inside of one that the pool gave."""
     driver = pooled.driver_connection
     if not isinstance(driver, psycopg.AsyncConnection):
-        msg = f"expected a psycopg connection, not {type(driver).__name__}"
-        raise TypeError(msg)
+        raise TypeError(f"expected a psycopg connection, not {type(driver).__name__}")
     return driver
 
 

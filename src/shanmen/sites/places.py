@@ -8,7 +8,9 @@ from uuid import UUID
 from shanmen.db.pipeline import Statement
 
 PLACES = """
-SELECT e.id, e.number, e.name, e.active, z.number, z.name, s.id, s.number, s.name, s.timezone
+SELECT e.id AS entrance_id, e.number AS entrance_number, e.name AS entrance_name, e.active,
+    z.number AS zone_number, z.name AS zone_name,
+    s.id AS site_id, s.number AS site_number, s.name AS site_name, s.timezone
 FROM entrance e
 JOIN zone z ON z.tenant_id = e.tenant_id AND z.id = e.zone_id
 JOIN site s ON s.tenant_id = e.tenant_id AND s.id = e.site_id

@@ -124,7 +124,7 @@ async def admit_batch(
     """All in one transaction; a request that cannot be a scan leaves its neighbours alone."""
     locale = locale_of(request)
     scans = [msgspec.structs.replace(s, staff=s.staff or caller.name) for s in data.scans]
-    outcomes = await unit(service.admit, scans=scans)
+    outcomes = await unit(service.admit, scans=scans, alone=True)
     return BatchAnswer(
         [
             BatchItem(scan.scan_id, problem=problem_of(outcome, locale).body())

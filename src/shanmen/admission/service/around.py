@@ -6,7 +6,7 @@ Few operators have such rules at all, so it is asked first which of them there a
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from shanmen.admission.records import REMEMBER_INSIDE
@@ -16,9 +16,9 @@ from shanmen.db.pipeline import Statement, array
 Rows = Iterable[Sequence[Any]]
 
 RULES = """
-SELECT EXISTS (SELECT FROM zone_limit WHERE tenant_id = %(tenant)s),
-    EXISTS (SELECT FROM gate_policy WHERE tenant_id = %(tenant)s AND companions <> '[]'),
-    EXISTS (SELECT FROM blocked_document WHERE tenant_id = %(tenant)s AND lifted_at IS NULL)
+SELECT EXISTS (SELECT FROM zone_limit WHERE tenant_id = %s) AS zone_limits,
+    EXISTS (SELECT FROM gate_policy WHERE tenant_id = %s AND companions <> '[]') AS companions,
+    EXISTS (SELECT FROM blocked_document WHERE tenant_id = %s AND lifted_at IS NULL) AS blocked
 """
 _KINDS = """
     (SELECT array_agg(c.kind::uuid) AS ids FROM gate_policy p
@@ -107,17 +107,23 @@ class Around:
         self.orders.add(order)
 
 
-class RulesThere(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RulesThere:
     """Which of the rarer rules an operator has."""
 
     zone_limits: bool
     companions: bool
     blocked: bool
 
+    @property
+    def any(self) -> bool:
+        """Whether there is one of them."""
+        return self.zone_limits or self.companions or self.blocked
+
 
 def rules_statement(tenant_id: int) -> Statement:
     """Read which of the rarer rules there are; its row makes `RulesThere`."""
-    return Statement(RULES, {"tenant": tenant_id})
+    return Statement(RULES, (tenant_id,) * 3)
 
 
 def companions_statements(

@@ -23,20 +23,14 @@ from shanmen.admission.presented import Presented, recognise
 from shanmen.admission.queries import views_of
 from shanmen.admission.records import ScanRecord
 from shanmen.admission.schemas import DecisionView, GateScan, ScanRequest
-from shanmen.admission.service import around, zones
+from shanmen.admission.service import around, reading, zones
 from shanmen.admission.service.book import Book
-from shanmen.admission.service.lane_rows import (
-    lanes,
-    lanes_statement,
-    policies,
-    policies_statement,
-)
-from shanmen.catalog.queries import catalog_at, version_statement
-from shanmen.db.pipeline import Statement, run
+from shanmen.admission.service.reading import Asked
+from shanmen.catalog.queries import catalog_at
+from shanmen.db.pipeline import Statement, run, run_at_commit, together
 from shanmen.db.session import Session
 from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
-from shanmen.sites.places import places, places_statement
 from shanmen.tickets import feed, gate
 from shanmen.tickets.keys import own_keys
 
@@ -56,6 +50,7 @@ async def admit(
     *,
     scans: Sequence[ScanRequest],
     read: Mapping[UUID, Presented] = MappingProxyType({}),
+    alone: bool = False,
 ) -> list[Outcome]:
     """Decide many scans in this transaction, in their order; one outcome for each.
 
@@ -66,6 +61,7 @@ async def admit(
     Args:
         scans: what devices ask.
         read: what scans present, by their ids, as far as `recognise` has read it already.
+        alone: the transaction has no other work, so that what is written goes with its commit.
     """
     now = clock.now()
     keys = own_keys(session.keyring)
@@ -85,9 +81,10 @@ async def admit(
             errors[scan.scan_id] = decided
         else:
             fresh[scan.scan_id] = decided
-    await _write(session, list(fresh.values()), book)
     told = await _views(session, list(known.values()), list(fresh.values()), book)
     views = {view.scan_id: view for view in told}
+    if fresh:
+        await _write(session, list(fresh.values()), book, alone=alone)
     return [views.get(scan.scan_id) or errors[scan.scan_id] for scan in scans]
 
 
@@ -126,41 +123,38 @@ async def _lock_and_read(
     ticket_ids = {p.body.ticket_id for p in read.values() if p.body is not None}
     ticket_ids.update(found.by_number.values())
     ticket_ids.update(c.ticket_id for several in found.by_document.values() for c in several)
-    indexes = {index for p in read.values() for index in p.documents}
-    lane_ids = {scan.lane_id for scan in scans}
-    statements = [
-        gate.lock_statement(tenant, ticket_ids),
-        records.by_id_statement(tenant, [scan.scan_id for scan in scans]),
-        records.history_statement(tenant, ticket_ids, now=now),
-        gate.holders_statement(tenant, ticket_ids),
-        lanes_statement(tenant, lane_ids),
-        policies_statement(tenant),
-        places_statement(tenant),
-        version_statement(tenant),
-        around.rules_statement(tenant),
-    ]
-    if indexes:
-        statements.append(records.document_history_statement(tenant, ticket_ids, indexes, now=now))
-    rows = await run(session, statements)
-    catalog = await catalog_at(session, rows[7][0][0] if rows[7] else 0)
+    asked = Asked(
+        scans=frozenset(read),
+        lanes=frozenset(scan.lane_id for scan in scans),
+        tickets=frozenset(ticket_ids),
+        documents=frozenset(index for p in read.values() for index in p.documents),
+    )
+    locked, [row] = await run(
+        session,
+        [
+            gate.lock_statement(tenant, asked.tickets),
+            reading.statement(tenant, asked, now=now),
+        ],
+    )
+    facts = reading.reading(row)
+    catalog = await catalog_at(session, facts.catalog_version)
     book = Book(
         catalog=catalog,
         now=now,
         keyring=session.keyring,
-        tickets=gate.tickets(rows[0]),
-        histories=records.histories(rows[2]),
-        holders=gate.holders(rows[3]),
-        lanes=lanes(rows[4]),
-        policies=policies(rows[5]),
-        places=places(rows[6]),
-        documents_admitted={row[0]: row[1] for row in rows[9]} if indexes else {},
+        tickets=gate.tickets(locked),
+        histories=facts.histories,
+        holders=facts.holders,
+        lanes=facts.lanes,
+        policies=facts.policies,
+        places=facts.places,
+        documents_admitted=facts.documents_admitted,
         by_document=found.by_document,
         by_number=found.by_number,
     )
-    there = around.RulesThere(*rows[8][0])
-    if any(there):
-        await _read_around(session, there, scans, book, ticket_ids=ticket_ids, indexes=indexes)
-    return book, records.records(rows[1])
+    if facts.rules.any:
+        await _read_around(session, facts.rules, scans, book, asked=asked)
+    return book, facts.known
 
 
 async def _read_around(
@@ -169,23 +163,23 @@ async def _read_around(
     scans: Sequence[ScanRequest],
     book: Book,
     *,
-    ticket_ids: set[UUID],
-    indexes: set[int],
+    asked: Asked,
 ) -> None:
     """Lock the zones with a maximum, and read what companions and blocked documents ask for."""
     tenant = session.tenant_id
-    lane_ids = {scan.lane_id for scan in scans}
     statements: list[Statement] = []
     if there.zone_limits:
-        statements.append(zones.lock_statement(tenant, lanes=lane_ids))
+        statements.append(zones.lock_statement(tenant, lanes=asked.lanes))
     if there.companions:
         statements += around.companions_statements(
-            tenant, lanes=lane_ids, tickets=ticket_ids, named=_named(scans), now=book.now
+            tenant, lanes=asked.lanes, tickets=asked.tickets, named=_named(scans), now=book.now
         )
     if there.blocked:
         today = clock.local(book.now, records.FALLBACK_TIMEZONE).date()
         statements.append(
-            around.blocked_statement(tenant, tickets=ticket_ids, indexes=indexes, today=today)
+            around.blocked_statement(
+                tenant, tickets=asked.tickets, indexes=asked.documents, today=today
+            )
         )
     rows = await run(session, statements)
     if there.zone_limits:
@@ -201,22 +195,23 @@ def _named(scans: Iterable[ScanRequest]) -> set[UUID]:
     return {one for scan in scans if isinstance(scan, GateScan) for one in scan.companions}
 
 
-async def _write(session: Session, fresh: Sequence[ScanRecord], book: Book) -> None:
-    if not fresh:
-        return
-    statements = [records.insert_statement(session.tenant_id, fresh)]
+async def _write(session: Session, fresh: Sequence[ScanRecord], book: Book, *, alone: bool) -> None:
+    tenant = session.tenant_id
+    statements = [records.insert_statement(tenant, fresh)]
     if book.uses:
-        statements.append(gate.use_statement(session.tenant_id, book.uses))
+        statements.append(gate.use_statement(tenant, book.uses))
     if book.moves:
-        statements.append(zones.move_statement(session.tenant_id, book.moves))
+        statements.append(zones.move_statement(tenant, book.moves))
     counted = [s.ticket_id for s in fresh if s.persons and s.ticket_id is not None]
     if counted:
-        statements.append(feed.add_statement(session.tenant_id, counted, counted=True))
-    statements += tickets_used_statements(
-        session.tenant_id, ticket_ids=(use.ticket_id for use in book.uses)
-    )
+        statements.append(feed.add_statement(tenant, counted, counted=True))
+    statements += tickets_used_statements(tenant, ticket_ids=(use.ticket_id for use in book.uses))
+    writing = together(statements)
+    if alone:
+        run_at_commit(session, [writing])
+        return
     try:
-        await run(session, statements)
+        await run(session, [writing])
     except psycopg.errors.UniqueViolation as error:
         # Another transaction decided one of these scans meanwhile: run again and find it.
         raise psycopg.errors.SerializationFailure("a scan was decided meanwhile") from error

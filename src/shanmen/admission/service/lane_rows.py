@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from shanmen.admission.rules import Policy
-from shanmen.db.pipeline import Statement
+from shanmen.db.pipeline import Statement, array
 
 Rows = Iterable[Sequence[Any]]
 
 LANES = """
 SELECT id, entrance_id, number, name, direction, active FROM lane
-WHERE tenant_id = %s AND id = ANY(%s)
+WHERE tenant_id = %s AND id = ANY(%s::uuid[])
 """
 POLICIES = """
 SELECT site_id, grace_before_minutes, grace_after_minutes, repeat_seconds, entrances, anti_passback,
@@ -62,7 +62,7 @@ class PolicyRow:
 
 def lanes_statement(tenant_id: int, ids: Iterable[UUID]) -> Statement:
     """Read lanes; rows make `lanes`."""
-    return Statement(LANES, (tenant_id, sorted(ids)))
+    return Statement(LANES, (tenant_id, array(ids)))
 
 
 def lanes(rows: Rows) -> dict[UUID, LaneRow]:
