@@ -151,7 +151,14 @@ class GateDevice(TenantRow, Base):
     journal_through: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     """All rows of its journal up to and with this number are here."""
     share: Mapped[int] = mapped_column(server_default=text("0"))
-    """How many it may let into its zone while it is cut off, as it was told last."""
+    """At most so many it may let into its zone while it is cut off.
+
+    What it said itself, or what it was told in answer, if that is more: the answer may be lost.
+    """
+    told_count: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    """The latest of its requests that told of itself; what it asked before is overtaken."""
+    heard_at: Mapped[datetime | None]
+    """When we wrote the last answer that it says it has."""
 
 
 class GateCounter(TenantMixin, Base):

@@ -82,6 +82,7 @@ class Sync:
         self._started_at = server.skew.now()
         self._tidied = -_TIDY_SECONDS * 1.0
         self._failures = 0
+        self._heard_at: Instant = 0
         self.connected = False
         self.power = Power()
         self.trouble = ""
@@ -125,7 +126,7 @@ class Sync:
         counted = await self._desk.run(self._gate.net)
         await self.upload()
         await self.fetch(counted)
-        await self.tell()
+        await self.tell(counted)
 
     def _failed(self, why: str) -> None:
         self.connected = False
@@ -178,15 +179,17 @@ class Sync:
 
         While one page is written, the server prepares the next.
         """
-        memory = self._gate.memory
-        asked = asyncio.create_task(self._ask_changes(memory.mark, memory.setup_digest))
+        memory, room = self._gate.memory, self._room(counted)
+        asked = asyncio.create_task(self._ask_changes(memory.mark, memory.setup_digest, room))
         lost = 0
         try:
             while True:
                 changes = await asked
                 if changes.more:
+                    # It will be what this page says, or what it was: whichever is more.
+                    room = max(room, *(state.share or 0 for state in changes.zone_states), 0)
                     asked = asyncio.create_task(
-                        self._ask_changes(changes.mark, changes.setup_digest)
+                        self._ask_changes(changes.mark, changes.setup_digest, room)
                     )
                 lost = await self._take(changes, counted, lost)
                 if not changes.more:
@@ -196,8 +199,12 @@ class Sync:
             asked.add_done_callback(lambda task: task.cancelled() or task.exception())
             asked.cancel()
 
-    async def _ask_changes(self, mark: str, setup_digest: str) -> Changes:
-        query = urlencode({"since": mark, "setup": setup_digest, "counts": "1"})
+    def _room(self, counted: tuple[str, int]) -> int:
+        day, net = counted
+        return self._gate.memory.room(day=day, net=net) or 0
+
+    async def _ask_changes(self, mark: str, setup_digest: str, room: int) -> Changes:
+        query = urlencode({"since": mark, "setup": setup_digest, "counts": "1", "room": room})
         return await self._server.call(
             "GET", f"{PATH_CHANGES}?{query}", b"", Changes, seconds=_PATIENCE_SECONDS
         )
@@ -205,6 +212,7 @@ class Sync:
     async def _take(self, changes: Changes, counted: tuple[str, int], lost: int) -> int:
         """Keep a page; returns how many tickets were counted that this gate lost, all in all."""
         await self._desk.run(lambda: self._begin(changes, counted))
+        self._heard_at = changes.server_time
         rows = changes.tickets
         for first in range(0, len(rows), _CHUNK):
             chunk = rows[first : first + _CHUNK]
@@ -252,8 +260,8 @@ class Sync:
             )
         gate.recount_tickets()
 
-    async def tell(self) -> None:
-        """Say how this gate is, and do what the console wants of it."""
+    async def tell(self, counted: tuple[str, int] = ("", 0)) -> None:
+        """Say how this gate is, and do what the console wants of it; `counted` as in `fetch`."""
         gate = self._gate
         done = await self._desk.run(gate.done_commands)
         self.power = read_power()
@@ -261,7 +269,7 @@ class Sync:
         answer = await self._server.call(
             "POST",
             PATH_HEALTH,
-            encode(self._health(done)),
+            encode(self._health(done, self._room(counted))),
             HealthAnswer,
             seconds=_PATIENCE_SECONDS,
         )
@@ -277,7 +285,7 @@ class Sync:
         place = self._gate.memory.place
         return place.setup.rules.ask_budget_ms / 1000 if place else _QUICK_SECONDS
 
-    def _health(self, done: list[UUID]) -> Health:
+    def _health(self, done: list[UUID], room: int) -> Health:
         gate, figures = self._gate, self._gate.figures
         now: Instant = gate.skew.now()
         return Health(
@@ -293,6 +301,8 @@ class Sync:
             unresolved=figures.unresolved,
             lanes=list(self._lanes()),
             done=done,
+            room=room,
+            heard_at=self._heard_at,
         )
 
     async def _tidy(self) -> None:

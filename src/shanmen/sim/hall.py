@@ -18,8 +18,6 @@ class Told:
     share: int
     base: int
     """Who had gone in there until then, less who had gone out."""
-    seen_at: datetime
-    """When the server last heard of the gate."""
     sure: bool
     """Nothing was left open by a power cut at that moment."""
 
@@ -42,17 +40,12 @@ class Hall:
             self.excused += self._overlap(entrance, passages)
         own = passages.at(entrance)
         sure = not any(each.unclear for each in own)
-        self.told[entrance] = Told(at, share, net(own), seen_at=at, sure=sure)
+        self.told[entrance] = Told(at, share, net(own), sure=sure)
 
     def doubt(self, entrance: str) -> None:
         """The lights went out while a gate was being told: which share it has nobody knows."""
         if entrance in self.told:
             self.told[entrance].sure = False
-
-    def seen(self, entrance: str, at: datetime) -> None:
-        """The server has heard of a gate."""
-        if entrance in self.told:
-            self.told[entrance].seen_at = at
 
     def admitted(self, passage: Passage, passages: Passages) -> str:
         """Somebody was let in: why that was too many, if it was."""
@@ -89,7 +82,9 @@ class Hall:
         told = self.told[entrance]
         since = [each for each in passages.at(entrance) if each.at > told.at]
         alone = sum(each.persons for each in since if each.alone and each.direction == "in")
-        until = told.seen_at + CUT_OFF_AFTER + _CLOCKS
+        # That the server hears of the gate does not help: it keeps free what the gate may let in
+        # from so long after the last answer that reached it.
+        until = told.at + CUT_OFF_AFTER + _CLOCKS
         given = sum(
             each.persons
             for name in self.told

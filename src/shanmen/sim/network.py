@@ -30,8 +30,6 @@ class Network:
     """Nothing goes wrong by itself, as while the park is being set up."""
     arrives: Callable[[str, Reply], None] | None = None
     """Is told of every answer that the gate gets, with the path of its question."""
-    asked: Callable[[str], None] | None = None
-    """Is told the path of every question that reaches the server."""
     counts: dict[str, int] = field(default_factory=dict)
     answered: dict[str, Reply] = field(default_factory=dict)
     taken_twice: int = 0
@@ -84,8 +82,6 @@ class Network:
         """The client is everybody's."""
 
     async def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        if self.asked is not None:
-            self.asked(path.partition("?")[0])
         with clock.using(self.true):
             return await self.server.ask(method, path, headers, body)
 

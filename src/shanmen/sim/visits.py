@@ -53,6 +53,8 @@ class Visits:
             return
         now, scan_id = world.true.now(), ids.new_id()
         ticket, lane = visitor.ticket, entrance.lanes[visitor.lane]
+        if visitor.shows == "out" and not self._is_inside(visitor):
+            return
         direction = "out" if visitor.shows == "out" else "in"
         due = self._auditor.may_enter(
             visitor, visitor.persons or 1, entrance=entrance.name, now=now
@@ -86,6 +88,12 @@ class Visits:
         passage.persons, passage.waiting = answer.persons, True
         self._check_admission(visitor, entrance, passage, name)
         await self._let_through(visitor, entrance, scan_id, passage)
+
+    def _is_inside(self, visitor: Visitor) -> bool:
+        """Whether they got in at all, and all of them: else there is nobody to leave."""
+        ticket = visitor.ticket
+        inside = self._auditor.passages.inside(ticket) if ticket is not None else 0
+        return inside >= (visitor.persons or 1)
 
     async def _without_gate(self, visitor: Visitor, entrance: Entrance) -> None:
         """The gate's machine is off: people wait, or the guard takes a telephone."""

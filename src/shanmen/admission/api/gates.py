@@ -112,6 +112,8 @@ class Asked:
     app: Litestar
     tenant_id: int
     device: Device
+    count: int
+    """Which of the gate's requests it is."""
     body: bytes = field(repr=False)
     query: dict[str, str]
     unit: Unit
@@ -154,7 +156,7 @@ async def _served(
         actor = Actor("system", str(device.id), device.name, ip_of(request))
         unit = gates.database.unit(tenant_id, actor=actor)
         query = dict(request.query_params.items())
-        content = await handle(Asked(request.app, tenant_id, device, body, query, unit))
+        content = await handle(Asked(request.app, tenant_id, device, count, body, query, unit))
     except DomainError as error:
         return _refused(request, key, error)
     return _signed(request, key, 200, content)
@@ -216,6 +218,10 @@ def _signed(
     return Response(body, status_code=status, media_type=protocol.MEDIA_TYPE, headers=headers)
 
 
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0  # noqa: PLR2004
+
+
 def _now_ms() -> int:
     return clock.unix_ns() // 1_000_000
 
@@ -250,6 +256,8 @@ async def read_changes(request: AnyRequest) -> Response[bytes]:
             device=asked.device,
             since=asked.query.get("since", ""),
             counts=asked.query.get("counts") == "1",
+            room=_number(asked.query.get("room", "")),
+            count=asked.count,
         )
         # Thousands of signatures would hold up everybody else's requests.
         return await asyncio.to_thread(changes.packed, read, asked.query.get("setup", ""))
@@ -295,7 +303,9 @@ async def tell_health(request: AnyRequest) -> Response[bytes]:
 
     async def handle(asked: Asked) -> bytes:
         told = decoded(asked.body, protocol.Health)
-        return protocol.encode(await asked.unit(health.hear, device=asked.device, told=told))
+        return protocol.encode(
+            await asked.unit(health.hear, device=asked.device, told=told, count=asked.count)
+        )
 
     return await _served(request, handle)
 

@@ -266,6 +266,14 @@ class Health(Struct, frozen=True, kw_only=True):
     lanes: list[LaneHealth] = []
     done: list[UUID] = []
     """Commands that were carried out."""
+    room: int = 0
+    """How many it may let into its zone alone: its share, less who came in since it got that.
+
+    It is as of before the journal went up that this follows on. Questions for changes say it too
+    (``room=…``): if their answer is lost, the gate goes on with what it has.
+    """
+    heard_at: Instant = 0
+    """`Changes.server_time` of the last answer that it has; 0 for none."""
 
 
 class Command(Struct, frozen=True, kw_only=True):

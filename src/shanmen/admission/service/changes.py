@@ -96,11 +96,14 @@ async def read_changes(
     device: Device,
     since: str,
     counts: bool = False,
+    room: int = 0,
+    count: int = 0,
     limit: int = protocol.ROWS_AT_ONCE,
 ) -> Read:
     """Read what changed for a gate since its mark, at most `limit` tickets of it.
 
-    With `counts`, of tickets that were only used it is given no more than how often.
+    With `counts`, of tickets that were only used it is given no more than how often. `room` is how
+    many it may let into its zone alone if it does not get this answer, `count` is the request's.
     """
     tenant = session.tenant_id
     seen, *about = await run(
@@ -140,7 +143,7 @@ async def read_changes(
         for ticket_id, name, document in people:
             holders[ticket_id].append((name, document))
         used = {row[0]: Used(*row[1:]) for row in scans}
-    await place.note_share(session, device=device, facts=facts)
+    await place.note_share(session, device=device, facts=facts, room=room, count=count)
     return Read(
         keyring=session.keyring,
         facts=facts,

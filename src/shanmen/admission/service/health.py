@@ -9,6 +9,7 @@ import msgspec
 
 from shanmen.admission.protocol import Command, Health, HealthAnswer
 from shanmen.admission.service.devices import Device
+from shanmen.admission.service.zones import room_of
 from shanmen.db.pipeline import Statement, run
 from shanmen.db.session import Session
 from shanmen.kit import clock
@@ -18,8 +19,10 @@ COMMAND_LASTS = timedelta(hours=24)
 """What a gate did not hear of for so long is not wanted any more."""
 
 SEEN = """
-UPDATE gate_device SET last_seen_at = %s, version = %s, health = %s::jsonb
-WHERE tenant_id = %s AND id = %s
+UPDATE gate_device SET last_seen_at = %(now)s, version = %(version)s, health = %(health)s::jsonb,
+    share = %(room)s, told_count = %(count)s,
+    heard_at = greatest(heard_at, least(to_timestamp(%(heard_ms)s::bigint / 1000.0), %(now)s))
+WHERE tenant_id = %(tenant)s AND id = %(device)s AND told_count <= %(count)s
 """
 DONE = """
 UPDATE gate_command SET done_at = %s
@@ -32,21 +35,34 @@ ORDER BY created_at, id LIMIT %s
 """
 
 
-async def hear(session: Session, *, device: Device, told: Health) -> HealthAnswer:
-    """Note how a gate is, and answer with what it has not done yet."""
-    now, tenant = clock.now(), session.tenant_id
+async def hear(session: Session, *, device: Device, told: Health, count: int) -> HealthAnswer:
+    """Note how a gate is, and answer with what it has not done yet.
+
+    `count` is the request's: of one that was overtaken by a later one nothing is noted.
+    """
+    now, now_ms, tenant = clock.now(), clock.unix_ns() // 1_000_000, session.tenant_id
     health = msgspec.json.encode(msgspec.structs.replace(told, done=[])).decode()
     *_, wanted = await run(
         session,
         [
-            Statement(SEEN, (now, told.version[:40], health, tenant, device.id)),
+            Statement(
+                SEEN,
+                {
+                    "now": now,
+                    "version": told.version[:40],
+                    "health": health,
+                    "room": room_of(told.room),
+                    "count": count,
+                    "heard_ms": min(told.heard_at, now_ms) if told.heard_at > 0 else None,
+                    "tenant": tenant,
+                    "device": device.id,
+                },
+            ),
             Statement(DONE, (now, tenant, device.id, list(told.done))),
             Statement(WANTED, (tenant, device.id, now - COMMAND_LASTS, COMMANDS_AT_ONCE)),
         ],
     )
-    return HealthAnswer(
-        server_time=clock.unix_ns() // 1_000_000, commands=[_command(row) for row in wanted]
-    )
+    return HealthAnswer(server_time=now_ms, commands=[_command(row) for row in wanted])
 
 
 def _command(row: Sequence[Any]) -> Command:

@@ -206,9 +206,12 @@ def _plan(tenant: int, read: _Read, rows: Sequence[JournalRow]) -> _Plan:
         statements.append(gate.use_statement(tenant, uses))
     if work.ticket_ids():
         statements.append(feed.add_statement(tenant, work.ticket_ids(), counted=True))
-    moves = {(device.zone_id, day): persons for day, persons in work.moves().items()}
-    if moves:
-        statements.append(zones.move_statement(tenant, moves))
+    if days := work.days():
+        statements.append(
+            zones.count_anew_statement(
+                tenant, site_id=device.site_id, zone_id=device.zone_id, day=max(days)
+            )
+        )
     if work.gone:
         settled = (now, device.name, merged.GIVEN_BACK, tenant, array(work.gone))
         statements.append(Statement(SETTLED, settled))

@@ -5,7 +5,6 @@ journal is the truth of what happened at the gate. The server's own decision of 
 says whether the gate was told otherwise.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -143,13 +142,9 @@ class Merge:
                 total[ticket_id] = Use(ticket_id, more + (known.persons if known else 0), at)
         return [use for use in total.values() if use.persons]
 
-    def moves(self) -> dict[date, int]:
-        """How many more are inside the gate's zone, by day."""
-        found: dict[date, int] = defaultdict(int)
-        for key in self.touched:
-            scan = self.scans[key]
-            found[scan.day] += self._more(key) * (1 if scan.direction == "in" else -1)
-        return {day: persons for day, persons in found.items() if persons}
+    def days(self) -> set[date]:
+        """The days on which others went through than was known."""
+        return {self.scans[key].day for key in self.touched if self._more(key)}
 
     def ticket_ids(self) -> set[UUID]:
         """Tickets that other gates must hear of."""

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from shanmen.admission import protocol
+from shanmen.admission.errors import RequestRepeated
 from shanmen.admission.protocol import (
     EntranceInfo,
     GateInfo,
@@ -31,6 +32,7 @@ from shanmen.admission.service.lane_rows import (
 from shanmen.admission.service.zones import (
     CUT_OFF_AFTER,
     ZoneRow,
+    room_of,
     share_of,
     zone_rows,
     zones_statement,
@@ -77,7 +79,8 @@ SELECT document FROM blocked_document
 WHERE tenant_id = %s AND lifted_at IS NULL AND (until IS NULL OR until >= %s) ORDER BY id
 """
 NOTE_SHARE = """
-UPDATE gate_device SET share = %s WHERE tenant_id = %s AND id = %s AND share <> %s
+UPDATE gate_device SET share = %s, told_count = %s, last_seen_at = %s
+WHERE tenant_id = %s AND id = %s AND told_count <= %s RETURNING id
 """
 
 
@@ -192,10 +195,19 @@ async def facts(
     )
 
 
-async def note_share(session: Session, *, device: Device, facts: SetupFacts) -> None:
-    """Remember what the gate is told it may do alone: it is kept free while it is cut off."""
-    share = facts.share or 0
-    await run(session, [Statement(NOTE_SHARE, (share, session.tenant_id, device.id, share))])
+async def note_share(
+    session: Session, *, device: Device, facts: SetupFacts, room: int, count: int
+) -> None:
+    """Remember what the gate may do alone: that is kept free while it is cut off.
+
+    It goes by its new share if it gets the answer, and else by the `room` that it has. Raises
+    RequestRepeated where a later request (`count`) overtook this one: nobody waits for its answer.
+    """
+    share = max(facts.share or 0, room_of(room))
+    told = (share, count, clock.now(), session.tenant_id, device.id, count)
+    [noted] = await run(session, [Statement(NOTE_SHARE, told)])
+    if not noted:
+        raise RequestRepeated(wanted=count)
 
 
 def setup(known: SetupFacts, *, keyring: Keyring, now: datetime) -> Setup:

@@ -1,8 +1,8 @@
 """How many may be inside a zone at once: counted exactly here, shared out for gates without us.
 
 The row of a zone's limit is locked by whoever lets somebody in or out, so the count is exact. What
-a gate was told that it may let in while it is cut off is kept free for it as long as nothing is
-heard of it.
+a gate may let in while it is cut off is kept free for it as long as it does not hear of us: that it
+is heard itself does not say that our answers reach it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,8 @@ SELECT l.zone_id, z.site_id, z.number, z.name, l.max_inside, l.day, l.inside, co
     SELECT sum(d.share) FROM gate_device d
     JOIN entrance e ON e.tenant_id = d.tenant_id AND e.id = d.entrance_id
     WHERE d.tenant_id = l.tenant_id AND e.zone_id = l.zone_id AND d.revoked_at IS NULL
-        AND d.share > 0 AND d.last_seen_at BETWEEN %(forgotten)s AND %(cut_off)s
+        AND d.share > 0
+        AND coalesce(d.heard_at, d.last_seen_at) BETWEEN %(forgotten)s AND %(cut_off)s
         AND d.id IS DISTINCT FROM %(besides)s
 ), 0)
 FROM zone_limit l
@@ -54,13 +55,26 @@ UPDATE zone_limit AS l SET day = m.day,
 FROM unnest(%s::uuid[], %s::date[], %s::int[]) AS m(zone_id, day, persons)
 WHERE l.tenant_id = %s AND l.zone_id = m.zone_id AND l.day <= m.day
 """
-INSIDE_TODAY = """
-SELECT coalesce(sum(CASE s.direction WHEN 'in' THEN s.persons ELSE -s.persons END), 0)
-FROM scan s
-JOIN entrance e ON e.tenant_id = s.tenant_id AND e.id = s.entrance_id
-WHERE s.tenant_id = %s AND s.site_id = %s AND s.day = %s AND e.zone_id = %s
-    AND s.undone_at IS NULL AND s.persons > 0
+# Ticket by ticket: who leaves where nobody of the ticket is known to have entered makes no room. It
+# may have been yesterday, or at a gate that has not told of it yet. Only those who were counted
+# without a ticket, in an emergency, are taken to be the ones who leave with one.
+INSIDE = """
+SELECT coalesce(sum(greatest(net, 0)) FILTER (WHERE named), 0) + greatest(0,
+    coalesce(sum(net) FILTER (WHERE NOT named OR net < 0), 0))
+FROM (
+    SELECT s.ticket_id IS NOT NULL AS named,
+        sum(CASE s.direction WHEN 'in' THEN s.persons ELSE -s.persons END) AS net
+    FROM scan s
+    JOIN entrance e ON e.tenant_id = s.tenant_id AND e.id = s.entrance_id
+    WHERE s.tenant_id = %(tenant)s AND s.site_id = %(site)s AND s.day = %(day)s
+        AND e.zone_id = %(zone)s AND s.outcome = 'admitted' AND s.undone_at IS NULL
+    GROUP BY s.ticket_id
+) AS tickets
 """
+COUNT_ANEW = f"""
+UPDATE zone_limit AS l SET day = %(day)s, inside = ({INSIDE})
+WHERE l.tenant_id = %(tenant)s AND l.zone_id = %(zone)s AND l.day <= %(day)s
+"""  # noqa: S608 - our own text
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +108,11 @@ def share_of(zone: ZoneRow, *, today: date, parts: int) -> int:
     return zone.room_on(today) // max(1, parts)
 
 
+def room_of(said: int) -> int:
+    """How many a gate says that it may let in, kept within what the tables hold."""
+    return max(0, min(said, MOST_INSIDE))
+
+
 def zones_statement(tenant_id: int, *, besides: UUID | None = None) -> Statement:
     """Read all zones with a maximum; rows make `zone_rows`.
 
@@ -121,6 +140,19 @@ def move_statement(tenant_id: int, moves: Mapping[tuple[UUID, date], int]) -> St
     return Statement(MOVE, (*columns(rows, 3), tenant_id))
 
 
+def count_anew_statement(tenant_id: int, *, site_id: UUID, zone_id: UUID, day: date) -> Statement:
+    """Count who is inside a zone from all scans of a day; a day that is over changes nothing.
+
+    For what gates tell afterwards. It comes in another order than it happened, an exit before its
+    entry, so that adding it up is not enough. The zone's limit must be locked.
+    """
+    return Statement(COUNT_ANEW, _day_of(tenant_id, site_id, zone_id, day))
+
+
+def _day_of(tenant_id: int, site_id: UUID, zone_id: UUID, day: date) -> dict[str, Any]:
+    return {"tenant": tenant_id, "site": site_id, "zone": zone_id, "day": day}
+
+
 async def set_limit(session: Session, *, zone_id: UUID, max_inside: int | None) -> None:
     """Set how many may be inside a zone at once; None is without limit.
 
@@ -143,7 +175,7 @@ async def set_limit(session: Session, *, zone_id: UUID, max_inside: int | None) 
     else:
         day = clock.today(timezone)
         # Whoever counts waits for the row; whoever came in before it existed is in the scans.
-        counted = await run(session, [Statement(INSIDE_TODAY, (tenant, site, day, zone_id))])
+        counted = await run(session, [Statement(INSIDE, _day_of(tenant, site, zone_id, day))])
         await session.execute(
             insert(ZoneLimit)
             .values(
@@ -151,7 +183,7 @@ async def set_limit(session: Session, *, zone_id: UUID, max_inside: int | None) 
                 zone_id=zone_id,
                 max_inside=max_inside,
                 day=day,
-                inside=max(0, counted[0][0][0]),
+                inside=counted[0][0][0],
             )
             .on_conflict_do_update(
                 index_elements=["tenant_id", "zone_id"], set_={"max_inside": max_inside}
