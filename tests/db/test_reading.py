@@ -102,7 +102,7 @@ async def test_a_connection_that_was_lost_is_replaced(own_url: str):
 async def test_a_reading_that_is_given_up_leaves_nothing_behind(own_url: str):
     database = open_database(own_url, pool_size=1)
     unit = database.unit((await make_park(database, code="park")).tenant_id)
-    reading = asyncio.create_task(read(unit, [Statement("SELECT pg_sleep(30)")]))
+    reading = asyncio.create_task(read(unit, [Statement("SELECT pg_sleep(0.5)")]))
     await asyncio.sleep(0.2)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -118,6 +118,40 @@ async def test_many_readings_at_once_share_the_connections_that_are_kept(own_url
     process = Statement("SELECT pg_backend_pid()")
     found = await asyncio.gather(*(read(unit, [process]) for _ in range(40)))
     assert len({pid for [[(pid,)]] in found}) <= 2
+    await database.close()
+
+
+async def test_what_is_asked_at_once_goes_together(own_url: str):
+    database = open_database(own_url)
+    parks = await make_park(database, code="park"), await make_park(database, code="town")
+    units = [database.unit(park.tenant_id) for park in parks] * 20
+    moment = Statement("SELECT now()")
+    found = await asyncio.gather(*(read(unit, [NAMES, moment]) for unit in units))
+    for unit, (names, _) in zip(units, found, strict=True):
+        assert {row[0] for row in names} == {unit.tenant_id}
+    # Of each tenant the first two go alone, and the others while those are on their way.
+    assert len({at for _, [(at,)] in found}) <= 8
+    await database.close()
+
+
+async def test_one_that_fails_does_not_fail_its_neighbours(own_url: str):
+    database = open_database(own_url)
+    unit = database.unit((await make_park(database, code="park")).tenant_id)
+    wrong = {
+        4: (Statement("SELECT 1 FROM nowhere"), psycopg.errors.UndefinedTable),
+        7: (Statement("SELECT %s::text", ("\0",)), BadInput),
+        9: (Statement("UPDATE pool SET position = 99"), psycopg.errors.ReadOnlySqlTransaction),
+    }
+    found = await asyncio.gather(
+        *(read(unit, [NAMES, wrong[n][0] if n in wrong else NAMES]) for n in range(20)),
+        return_exceptions=True,
+    )
+    for n, answer in enumerate(found):
+        if n in wrong:
+            assert isinstance(answer, wrong[n][1])
+        else:
+            assert not isinstance(answer, BaseException)
+            assert len(answer[1]) == 2
     await database.close()
 
 
