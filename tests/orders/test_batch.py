@@ -112,6 +112,26 @@ async def test_each_request_of_a_batch_has_its_own_outcome(desk: Desk):
     assert await desk.counters(SMALL) == (1, 0)
 
 
+async def test_what_is_refused_counts_for_nobody_behind_it(desk: Desk):
+    park = desk.park
+    [who, other] = fresh_people(2)
+    full = park.ticket(slot=CLOSED, people=[who])
+    twice = [park.ticket(people=[other]), park.ticket(people=[other])]
+    requests = [
+        park.order(full, phone="13800000002"),
+        park.order(*twice, phone="13800000002"),
+        park.order(park.ticket(people=[who]), phone="13800000002"),
+        park.order(park.ticket(people=[other]), phone="13800000002"),
+    ]
+    outcomes = await desk.unit(place_orders, requests=requests, hold_seconds=900)
+    assert [type(outcome) for outcome in outcomes] == [
+        SlotClosed,
+        errors.DuplicateDocument,
+        Placed,
+        Placed,
+    ]
+
+
 @pytest.mark.parametrize("unstorable", ["zh\x00", "\ud800"])
 async def test_what_the_database_refuses_is_found_by_halving(
     database: Database, park: Park, unstorable: str

@@ -183,6 +183,9 @@ class Coalescer(Generic[K, T, R]):
         batch: list[tuple[T, asyncio.Future[R]]] = []
         try:
             while True:
+                # Once around the loop: the answers of the batch before go out first, and whoever
+                # has come meanwhile comes along.
+                await asyncio.sleep(0)
                 lane.starting = False
                 batch = self._take(lane)
                 if not batch:

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from operator import mul
 from typing import ClassVar, Literal
 
@@ -19,11 +20,12 @@ from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
 
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_ZEROS = ord("0") * sum(_WEIGHTS)
 _CHECK_DIGITS = "10X98765432"
+_ODD = frozenset("13579")
 _DIGITS_18 = 18
 _LONGEST_INPUT = 64
 _FIRST_BIRTH_YEAR = 1900
+_THIS_CENTURY = 2000
 _HOME = "Asia/Shanghai"
 _PROVINCE = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71")
 _HMT_REGIONS = frozenset({"810000", "820000", "830000"})
@@ -143,11 +145,9 @@ def check(kind: DocumentKind | str, number: str, *, field: str | None = None) ->
     number = normalise(number)
     if not number:
         raise DocumentLength(kind=kind, field=field)
-    if kind in _EIGHTEEN or (
-        kind is DocumentKind.FOREIGN_PERMANENT_RESIDENT and number[0].isdigit()
-    ):
+    if kind in _EIGHTEEN or (kind is _FOREIGN and number[0].isdigit()):
         return _check_18(kind, number, field)
-    if kind is DocumentKind.FOREIGN_PERMANENT_RESIDENT:
+    if kind is _FOREIGN:
         return _check_old_resident(kind, number, field)
     lengths, shape = _PLAIN[kind]
     if len(number) not in lengths:
@@ -172,12 +172,9 @@ def normalise(number: str) -> str:
 
 def check_digit(first_17: str) -> str:
     """Return the 18th character that belongs to 17 digits (GB 11643-1999, ISO 7064 MOD 11-2)."""
-    # The code of a digit is 48 more than the digit. This is asked for every visitor, and adding up
-    # codes takes a fifth of the time that reading each digit takes.
-    codes = first_17.encode("ascii")
-    if len(codes) != len(_WEIGHTS) or not codes.isdigit():
+    if len(first_17) != len(_WEIGHTS) or not (first_17.isascii() and first_17.isdigit()):
         raise ValueError("A check digit belongs to 17 digits.")
-    return _CHECK_DIGITS[(sum(map(mul, codes, _WEIGHTS)) - _ZEROS) % 11]
+    return _CHECK_DIGITS[_weigh(first_17, _WEIGHTS) % 11]
 
 
 def kind_of_18(number: str) -> DocumentKind:
@@ -189,6 +186,7 @@ def kind_of_18(number: str) -> DocumentKind:
     return DocumentKind.ID_CARD
 
 
+_FOREIGN = DocumentKind.FOREIGN_PERMANENT_RESIDENT
 _EIGHTEEN = frozenset({DocumentKind.ID_CARD, DocumentKind.HMT_RESIDENCE_PERMIT})
 
 _PLAIN: dict[DocumentKind, tuple[frozenset[int] | range, re.Pattern[str]]] = {
@@ -208,11 +206,12 @@ def _check_18(kind: DocumentKind, number: str, field: str | None) -> Document:
         raise DocumentLength(kind=kind, field=field)
     if not _SHAPE_18.fullmatch(number):
         raise DocumentCharacters(kind=kind, field=field)
-    actual = kind_of_18(number)
-    if actual is DocumentKind.ID_CARD and not _PROVINCE.match(number):
+    region, day, sequence = number[:6], number[6:14], number[14:17]
+    actual, known, first = _region(region)
+    if not known:
         raise DocumentRegion(kind=kind, field=field)
-    birth = _birth(kind, number[6:14], field)
-    if check_digit(number[:17]) != number[17]:
+    birth, second = _birth(kind, day, field)
+    if _CHECK_DIGITS[(first + second + _SEQUENCES[sequence]) % 11] != number[17]:
         raise DocumentCheckDigit(kind=kind, field=field)
     # Told last, when the number is known to be right: only then is the kind what was mistaken.
     if actual is not kind:
@@ -220,10 +219,40 @@ def _check_18(kind: DocumentKind, number: str, field: str | None) -> Document:
     return Document(
         kind,
         number,
-        birth_date=birth,
-        sex="male" if int(number[16]) % 2 else "female",
-        region_code=None if kind is DocumentKind.FOREIGN_PERMANENT_RESIDENT else number[:6],
+        birth,
+        "male" if sequence[2] in _ODD else "female",
+        None if kind is _FOREIGN else region,
     )
+
+
+# Every visitor's number is checked, so what many numbers share is worked out once: a region and a
+# day of birth, each with what its digits add to the sum that the check digit is of.
+
+
+@lru_cache(maxsize=8192)
+def _region(code: str) -> tuple[DocumentKind, bool, int]:
+    """The kind of document whose digits begin so, whether there is such a region, its sum."""
+    kind = kind_of_18(code)
+    known = kind is not DocumentKind.ID_CARD or _PROVINCE.match(code) is not None
+    return kind, known, _weigh(code, _WEIGHTS[:6])
+
+
+@lru_cache(maxsize=32768)
+def _day(digits: str) -> tuple[date, int] | None:
+    """The day that eight digits say, if somebody can be born on it, and its sum."""
+    try:
+        birth = date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None
+    return (birth, _weigh(digits, _WEIGHTS[6:14])) if birth.year >= _FIRST_BIRTH_YEAR else None
+
+
+def _weigh(digits: str, weights: tuple[int, ...]) -> int:
+    return sum(map(mul, map(int, digits), weights))
+
+
+_SEQUENCES = {f"{n:03}": _weigh(f"{n:03}", _WEIGHTS[14:]) for n in range(1000)}
+"""What the three digits add that tell people of one day and region apart."""
 
 
 def _check_old_resident(kind: DocumentKind, number: str, field: str | None) -> Document:
@@ -239,21 +268,16 @@ def _check_old_resident(kind: DocumentKind, number: str, field: str | None) -> D
     day = number[7:13]
     today = clock.today(_HOME)
     recent = f"20{day}" <= f"{today:%Y%m%d}"
-    birth = _birth(kind, f"{'20' if recent else '19'}{day}", field)
+    birth, _ = _birth(kind, f"{'20' if recent else '19'}{day}", field)
     return Document(kind, number, birth_date=birth)
 
 
-def _birth(kind: DocumentKind, digits: str, field: str | None) -> date:
-    try:
-        birth = date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-    except ValueError as error:
-        raise DocumentBirthDate(kind=kind, field=field) from error
-    # Where it is not even this year by any clock, the date on the wall need not be worked out.
-    if birth.year < _FIRST_BIRTH_YEAR or (
-        birth.year >= clock.now().year and birth > clock.today(_HOME)
-    ):
+def _birth(kind: DocumentKind, digits: str, field: str | None) -> tuple[date, int]:
+    found = _day(digits)
+    # Of the last century's days nobody need ask the clock.
+    if found is None or (found[0].year >= _THIS_CENTURY and found[0] > clock.today(_HOME)):
         raise DocumentBirthDate(kind=kind, field=field)
-    return birth
+    return found
 
 
 def mask(number: str) -> str:
@@ -269,6 +293,9 @@ def mask_name(name: str) -> str:
 
     Chinese names keep the first character; of names in an alphabet every word keeps its first.
     """
+    if name.isalpha():
+        # One word, as most names here are.
+        return name[0] + "*" * (len(name) - 1)
     name = name.strip()
     masked = []
     keep = True

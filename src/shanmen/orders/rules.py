@@ -67,7 +67,7 @@ def check(now: str, then: State) -> None:
         raise TransitionRefused(state=now, wanted=then.value)
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One ticket of an order, as it was sold. Kept as JSON in the order."""
 
     ticket_id: UUID

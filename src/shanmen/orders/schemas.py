@@ -8,11 +8,13 @@ from msgspec import Meta, Struct
 
 from shanmen.kit.documents import DocumentKind
 
+# What is made for every order is left out of the search for cycles (`gc=False`): it has none.
+
 MAX_TICKETS = 50
 """In one order, whatever the ticket types allow."""
 
 
-class VisitorInput(Struct, frozen=True, forbid_unknown_fields=True):
+class VisitorInput(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A person that a ticket is made out to."""
 
     name: Annotated[str, Meta(max_length=60, description="As in the document", examples=["张三"])]
@@ -20,7 +22,7 @@ class VisitorInput(Struct, frozen=True, forbid_unknown_fields=True):
     document_number: Annotated[str, Meta(max_length=40, examples=["11010519491231002X"])]
 
 
-class TicketInput(Struct, frozen=True, forbid_unknown_fields=True):
+class TicketInput(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One ticket: its type, its slot, and the persons it is made out to."""
 
     ticket_type_id: UUID
@@ -39,7 +41,7 @@ class TicketInput(Struct, frozen=True, forbid_unknown_fields=True):
     ] = []
 
 
-class OrderInput(Struct, frozen=True, forbid_unknown_fields=True):
+class OrderInput(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """An order of one or several tickets on one site, paid at once."""
 
     phone: Annotated[str, Meta(max_length=24, description="Mainland or +… number")]
@@ -47,7 +49,7 @@ class OrderInput(Struct, frozen=True, forbid_unknown_fields=True):
     locale: Annotated[str, Meta(description="zh-CN or en")] = "zh-CN"
 
 
-class PlaceOrder(Struct, frozen=True):
+class PlaceOrder(Struct, frozen=True, gc=False):
     """A request to the order desk, with what the edge knows about the caller."""
 
     site_id: UUID
@@ -60,7 +62,7 @@ class PlaceOrder(Struct, frozen=True):
     placed_by: str = "visitor"
 
 
-class Placed(Struct, frozen=True):
+class Placed(Struct, frozen=True, gc=False):
     """Places are held until `hold_expires_at`."""
 
     id: UUID
@@ -95,7 +97,7 @@ class OrderLineView(Struct, frozen=True):
     visitors: list["VisitorView"]
 
 
-class VisitorView(Struct, frozen=True):
+class VisitorView(Struct, frozen=True, gc=False):
     """A named person, masked."""
 
     name: str

@@ -270,6 +270,23 @@ class Usage:
                     field = "slot_id" if wanted.ticket < 0 else "phone"
                     raise PhoneLimit(field=field, **tally.facts(wanted.day, has))
 
+    def take(self, claims: Sequence[Claim]) -> None:
+        """Count these tickets, unless they would break a limit together; raises as `check`."""
+        within = True
+        for wanted in claims:
+            of_document, of_phone = self._tallies_of(wanted)
+            for counts, limit, _ in of_document:
+                for document in wanted.documents:
+                    has = counts[document] = counts.get(document, 0) + 1
+                    within = within and (has <= limit or not limit)
+            phone = wanted.phone
+            for counts, limit, _ in of_phone:
+                has = counts[phone] = counts.get(phone, 0) + 1
+                within = within and (has <= limit or not limit)
+        if not within:
+            self.add(claims, sign=-1)
+            self.check(claims)
+
     def check_conduct(self, request: Prepared, claims: Sequence[Claim]) -> None:
         """Raise Restricted for a document whose holder did not come too often."""
         if not self._restricted:

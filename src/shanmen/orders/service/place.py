@@ -96,19 +96,22 @@ class Batch:
                 for index, (ticket, visit) in enumerate(zip(prepared.tickets, visits, strict=True))
             ]
             self.usage.check_conduct(prepared, claims)
-            self.usage.check(claims)
+            self.usage.take(claims)
+        except DomainError as error:
+            return error
+        try:
             takes = [taken for visit in visits for taken in visit.takes]
             stock.take(takes, channel=channel, now=self.now)
         except DomainError as error:
+            self.usage.add(claims, sign=-1)
             return error
-        self.usage.add(claims)
         lines = [_line(t, visit) for t, visit in zip(prepared.tickets, visits, strict=True)]
         seconds = self.catalog.hold_time(channel, otherwise=self.hold_seconds)
         placed = Placed(
             id=prepared.id,
             number=prepared.number,
-            amount_fen=sum([line.price_fen for line in lines]),
-            persons=sum([line.party_size for line in lines]),
+            amount_fen=sum([visit.price_fen for visit in visits]),
+            persons=sum([ticket.kind.party_size for ticket in prepared.tickets]),
             hold_expires_at=self.now + timedelta(seconds=seconds),
         )
         first_day = min([line.visit_day for line in lines])
@@ -119,7 +122,9 @@ class Batch:
         """The ticket's slots and price; raises what is wrong with day or slot."""
         wish = ticket.wish
         # Numbers, because a UUID is hashed and compared in Python; most of a batch want the same.
-        key = (id(ticket.kind), wish.slot_id.int, *[s.int for s in wish.other_slot_ids])
+        key: tuple[int, ...] = id(ticket.kind), wish.slot_id.int
+        if wish.other_slot_ids:
+            key = (*key, *[slot_id.int for slot_id in wish.other_slot_ids])
         known = self._visits.get(key)
         if known is None:
             slots = self._slots(ticket, index)

@@ -24,9 +24,10 @@ from shanmen.orders.schemas import PlaceOrder, TicketInput, VisitorInput, Visito
 from shanmen.tickets.gate import document_index
 
 # Structs, because a frozen dataclass takes ten times as long to make, and every order makes seven.
+# None can be part of a cycle, so the collector need not look at them.
 
 
-class PreparedHolder(Struct, frozen=True):
+class PreparedHolder(Struct, frozen=True, gc=False):
     """A visitor, checked and encrypted."""
 
     name: bytes
@@ -39,7 +40,7 @@ class PreparedHolder(Struct, frozen=True):
     """Masked."""
 
 
-class PreparedTicket(Struct, frozen=True):
+class PreparedTicket(Struct, frozen=True, gc=False):
     """A ticket whose type and visitors are in order."""
 
     id: UUID
@@ -48,7 +49,7 @@ class PreparedTicket(Struct, frozen=True):
     holders: list[PreparedHolder]
 
 
-class Prepared(Struct, frozen=True):
+class Prepared(Struct, frozen=True, gc=False):
     """A request that only stock, limits and slots can still refuse."""
 
     request: PlaceOrder
