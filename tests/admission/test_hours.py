@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from shanmen.admission.rules import (
     Code,
@@ -19,9 +20,17 @@ from shanmen.admission.rules import (
     decide,
     text_key,
 )
+from shanmen.admission.say import texts
+from shanmen.admission.service import override
+from shanmen.catalog.admission_hours import HoursSpec
+from shanmen.catalog.queries import ticket_type
+from shanmen.catalog.schemas import Product
+from shanmen.catalog.service import edit_ticket_type
+from shanmen.db.session import Session
 from shanmen.kit import clock
 from shanmen.kit.days import DayKind, plain_kind
 from shanmen.kit.hours import Window, days_open
+from tests.admission.conftest import CHIEF, Gates
 
 ZONE = "Asia/Shanghai"
 HOLIDAY = date(2026, 5, 1)
@@ -157,3 +166,53 @@ def test_what_the_refusal_promises_is_kept(hours: tuple[Window, ...], moment: da
 def test_where_it_was_used_may_not_be_known(reason: str) -> None:
     assert text_key(reason, {"place": {}}) == f"{reason}_plain"
     assert text_key(reason, {"place": EAST}) == reason
+
+
+async def set_hours(gates: Gates, *windows: HoursSpec) -> None:
+    async def change(session: Session) -> None:
+        info = await ticket_type(session, ticket_type_id=gates.park.types["adult"])
+        spec = structs.replace(Product.of(info).spec(), admission_hours=list(windows))
+        await edit_ticket_type(session, ticket_type_id=info.id, spec=spec)
+
+    await gates.unit(CHIEF)(change)
+
+
+async def test_the_server_keeps_hours_of_tickets_that_were_sold_before(gates: Gates) -> None:
+    made = await gates.ticket(ends=22)
+    await set_hours(gates, HoursSpec(starts="17:00", ends="21:30"))
+    early = await gates.scan(made.code, at=gates.at(11))
+    assert (early.reason, early.override_allowed) == ("not_at_this_hour", True)
+    assert texts(early, "en") == (
+        "Opens at 17:00: it admits 17:00–21:30.",
+        "This ticket admits 17:00–21:30. Please come back at 17:00.",
+    )
+    assert texts(early, "zh-CN") == (
+        "未到可入园的时间：17:00–21:30，今天17:00开放。",
+        "此票17:00–21:30可入园，请今天17:00再来。",
+    )
+    over = await gates.scan(made.code, at=gates.at(21, 50))
+    assert texts(over, "en")[0] == "Its hours are over, and it expires before the next."
+    assert (await gates.scan(made.code, at=gates.at(18))).outcome == "admitted"
+
+
+async def test_a_supervisor_lets_in_outside_the_hours(gates: Gates) -> None:
+    made = await gates.ticket()
+    await set_hours(gates, HoursSpec(starts="17:00", ends="21:30"))
+    refused = await gates.scan(made.code)
+    with clock.at(gates.at(11, 1)):
+        let_in = await gates.unit(CHIEF)(
+            override, scan_id=refused.scan_id, persons=1, reason="A late coach."
+        )
+    assert (let_in.outcome, let_in.persons) == ("admitted", 1)
+
+
+async def test_a_pass_for_every_other_day_of_the_week(gates: Gates) -> None:
+    made = await gates.ticket(days=30, entries=0)
+    tomorrow = gates.day + timedelta(days=1)
+    await set_hours(gates, HoursSpec(weekdays=1 << tomorrow.weekday()))
+    refused = await gates.scan(made.code)
+    assert refused.reason == "not_on_this_day"
+    sentence = texts(refused, "en")[0]
+    assert sentence.startswith("Not valid on this day of the week; valid again on ")
+    assert f"{tomorrow.day}" in sentence
+    assert (await gates.scan(made.code, at=gates.at(11, days=1))).outcome == "admitted"

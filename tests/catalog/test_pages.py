@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import time
 
 import pytest
 
@@ -9,6 +10,8 @@ from shanmen.catalog.hold_times import HoldTime, hold_times
 from shanmen.catalog.queries import current_catalog, ticket_type
 from shanmen.catalog.rules import Limits, NoShowRule
 from shanmen.db.session import Database
+from shanmen.kit.days import DayKind
+from shanmen.kit.hours import Window
 from tests.support.console import Console, make_app
 from tests.support.park import Park
 
@@ -50,6 +53,49 @@ async def test_limits_and_no_shows_are_said_on_the_products_page(
     )  # fmt: skip
     shown = await console.get(path)
     assert re.search(r'id="f-limits-per_phone_year"[^>]*value="8"', shown)
+
+
+async def test_hours_of_admission_are_said_line_by_line(
+    console: Console, database: Database, park: Park
+):
+    path = f"/console/products/{park.types['adult']}"
+    form = {
+        "name-zh": "夜游票", "zones[]": "0", "do": "save",
+        "admission_hours-0-starts": "17:00", "admission_hours-0-ends": "21:30",
+        "admission_hours-1-starts": "", "admission_hours-1-ends": "09:30",
+        "admission_hours-1-weekdays[]": "0", "admission_hours-1-day_kinds[]": "workday",
+        "admission_hours-2-starts": "", "admission_hours-2-ends": "",
+    }  # fmt: skip
+    saved = await console.post(path, form)
+    assert saved.status_code == 303, saved.text
+
+    async def hours() -> tuple[Window, ...]:
+        unit = database.unit(park.tenant_id)
+        info = await unit(ticket_type, ticket_type_id=park.types["adult"])
+        assert (await unit(current_catalog)).types[info.id] == info
+        return info.admission_hours
+
+    assert await hours() == (
+        Window(time(17), time(21, 30)),
+        Window(time(0), time(9, 30), weekdays=1, day_kinds=(DayKind.WORKDAY,)),
+    )
+    shown = await console.get(path)
+    assert re.search(r'id="f-admission_hours-0-starts"[^>]*value="17:00"', shown)
+    assert re.search(r'id="f-admission_hours-1-starts"[^>]*value=""', shown)
+    assert 'id="f-admission_hours-2-starts"' in shown
+    assert "17:00–21:30" in await console.get("/console/products")
+    more = await console.post(path, form | {"do": "hours"})
+    assert 'id="f-admission_hours-5-starts"' in more.text
+    twice = await console.post(path, form | {"admission_hours-2-starts": "17:00",
+                                             "admission_hours-2-ends": "21:30"})  # fmt: skip
+    assert twice.status_code == 422
+    assert 'id="f-admission_hours-2-starts-error"' in twice.text
+    wrong = await console.post(path, form | {"admission_hours-0-starts": "25:00"})
+    assert wrong.status_code == 422
+    assert 'id="f-admission_hours-0-starts-error"' in wrong.text
+    gone = {f"admission_hours-{n}-remove": "true" for n in (0, 1)}
+    assert (await console.post(path, form | gone)).status_code == 303
+    assert await hours() == ()
 
 
 async def test_hold_times_are_set_by_channel(console: Console, database: Database, park: Park):

@@ -1,18 +1,22 @@
 """Decisions that the gate takes alone: from its store, from the code, from documents."""
 
 import asyncio
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from msgspec import structs
 
-from shanmen.admission.protocol import Answer, Rules, ZoneState, document_mark
+from shanmen.admission.protocol import Answer, Rules, TypeInfo, ZoneState, document_mark
 from shanmen.edge.agent import Agent
+from shanmen.edge.page import words
 from shanmen.kit import clock
 from shanmen.kit.clock import Simulated
+from shanmen.kit.days import DayKind
+from shanmen.kit.hours import Window
 from shanmen.tickets import token
 from tests.edge.conftest import Gates
 from tests.support.gate_server import (
+    ADULT,
     CHILD,
     DOCUMENT_KEY,
     ENTRANCE,
@@ -236,6 +240,55 @@ async def test_no_key_of_the_day_makes_a_moving_code_worth_what_paper_is(gates, 
     now.move_to(START + timedelta(days=5))
     refused(await agent.scan(ONE, code), "document_required")
     assert (await agent.scan(ONE, code, document=CARD)).outcome == "admitted"
+
+
+async def hours(gates: Gates, *windows: Window, **days: DayKind) -> Agent:
+    """A gate that knows hours of the ticket type, and then loses its server."""
+    kind = TypeInfo(number=ADULT, name={"en": "Night"}, audience="adult", hours=windows)
+    gates.server.change_setup(types=[kind], day_kinds=days)
+    agent = await gates.ready()
+    gates.server.down = True
+    return agent
+
+
+async def test_a_night_ticket_that_nobody_told_of(gates, server, now: Simulated):
+    agent = await hours(gates, Window(time(17), time(21, 30)))
+    ticket = server.sell(tell=False, hours=14)
+    early = await agent.scan(ONE, ticket.text)
+    refused(early, "not_at_this_hour")
+    assert early.override_allowed
+    assert words.explain(early, "en", at=START, timezone="Asia/Shanghai") == (
+        "Opens at 17:00: it admits 17:00–21:30.",
+        "This ticket admits 17:00–21:30. Please come back at 17:00.",
+    )
+    now.move_to(START + timedelta(hours=8))
+    assert (await agent.scan(ONE, ticket.text)).outcome == "admitted"
+
+
+async def test_a_gate_knows_holidays_for_as_long_as_it_is_cut_off(gates, server, now: Simulated):
+    """Its own install has no calendar: it goes by what the server told of the days to come."""
+    agent = await hours(
+        gates,
+        Window(time(0), time(0), day_kinds=(DayKind.WORKDAY, DayKind.WEEKEND)),
+        **{f"2026-05-0{day}": DayKind.HOLIDAY for day in range(1, 6)},
+        **{"2026-05-09": DayKind.WORKDAY},
+    )
+    ticket = server.sell(tell=False, hours=24 * 30, entries=0)
+    on_holiday = await agent.scan(ONE, ticket.text)
+    refused(on_holiday, "not_on_this_day")
+    assert words.explain(on_holiday, "en", at=START, timezone="Asia/Shanghai")[0] == (
+        "Not valid on public holidays; valid again on Wed, May 6."
+    )
+    now.move_to(START + timedelta(days=4))
+    refused(await agent.scan(ONE, ticket.text), "not_on_this_day")
+    now.move_to(START + timedelta(days=5))
+    assert (await agent.scan(ONE, ticket.text)).outcome == "admitted"
+
+
+async def test_hours_outlast_a_power_cut(gates, server):
+    agent = await hours(gates, Window(time(17), time(21, 30)))
+    agent = await gates.restart(agent, keep_memory=False)
+    refused(await agent.scan(ONE, server.sell(tell=False).text), "not_at_this_hour")
 
 
 async def test_a_child_follows_somebody(alone, server, now: Simulated):

@@ -9,21 +9,29 @@ from uuid import UUID
 
 import httpx
 import pytest
+from msgspec import structs
 
 from shanmen.admission.api.gates import gates_in
 from shanmen.admission.service import change_lane, create_lane, devices
-from shanmen.db.session import Database
+from shanmen.catalog.admission_hours import HoursSpec
+from shanmen.catalog.queries import ticket_type
+from shanmen.catalog.schemas import Product, SpecialDaySpec
+from shanmen.catalog.service import edit_ticket_type, set_special_days
+from shanmen.db.session import Database, Session
 from shanmen.edge.agent import Agent
 from shanmen.edge.desk import InlineDesk
 from shanmen.edge.enrol import CannotEnrol, enrol
+from shanmen.edge.page import words
 from shanmen.edge.wire import Reply, Unreachable
 from shanmen.kit import clock
+from shanmen.kit.clock import Simulated
 from shanmen.tickets.token import ROTATING, SECOND_FACTOR
 from tests.admission.conftest import CHIEF, Made
 from tests.admission.conftest import Gates as Park
 from tests.admission.conftest import gates as parks  # noqa: F401 - a fixture
 from tests.admission.gatehouse import Gatehouse, make_app
 from tests.sites.conftest import asgi
+from tests.support.park import ZONE
 
 
 @dataclass
@@ -133,6 +141,42 @@ async def test_cut_off_since_before_the_sale(east: Entrance):
     assert east.agent.status().queue == 0
     assert [await east.house.entered(made) for made in (plain, moving)] == [1, 1]
     assert await east.house.cases() == []
+
+
+async def test_hours_that_both_know(east: Entrance):
+    """The server tells them with its holidays, and both say the same of a ticket."""
+    park = east.park
+    windows = [
+        HoursSpec(starts="17:00", ends="21:30", day_kinds=["workday", "weekend"]),
+        HoursSpec(starts="19:00", ends="21:00", day_kinds=["holiday"]),
+    ]
+
+    async def change(session: Session) -> None:
+        info = await ticket_type(session, ticket_type_id=park.park.types["adult"])
+        spec = structs.replace(Product.of(info).spec(), admission_hours=windows)
+        await edit_ticket_type(session, ticket_type_id=info.id, spec=spec)
+
+    await park.unit(CHIEF)(change)
+    await park.unit(CHIEF)(
+        set_special_days,
+        site_id=park.park.site_id,
+        days=[SpecialDaySpec(day=park.day, day_kind="holiday")],
+    )
+    made = await sold(east, ends=22)
+    await east.agent.sync()
+    asked = await east.agent.scan(park.east, made.code)
+    east.network.cut = True
+    alone = await east.agent.scan(park.east, made.code)
+    assert (asked.reason, alone.reason) == ("not_at_this_hour", "not_at_this_hour")
+    assert words.explain(asked, "en", at=clock.now(), timezone=ZONE) == words.explain(
+        alone, "en", at=clock.now(), timezone=ZONE
+    )
+    now = clock.current()
+    assert isinstance(now, Simulated)
+    now.move_to(park.at(17, 30))
+    assert (await east.agent.scan(park.east, made.code)).reason == "not_at_this_hour"
+    now.move_to(park.at(19))
+    assert (await east.agent.scan(park.east, made.code)).outcome == "admitted"
 
 
 async def test_documents_without_network(east: Entrance):

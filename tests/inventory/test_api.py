@@ -56,6 +56,24 @@ async def seller(http: httpx.AsyncClient, database: Database, park: Park) -> Cal
     return await caller(http, database, park, "orders.change")
 
 
+async def test_hours_of_admission_over_the_api(editor: Caller, park: Park):
+    path = f"/products/{park.types['adult']}"
+    night = {"starts": "17:00", "ends": "21:30", "weekdays": 127, "day_kinds": ["holiday"]}
+    spec = {"name": {"zh-CN": "夜游票"}, "admission_hours": [night, {"ends": "09:30"}]}
+    whole = {"starts": "00:00", "ends": "09:30", "weekdays": 127, "day_kinds": []}
+    assert (await editor.ok("PUT", path, spec))["admission_hours"] == [night, whole]
+    assert (await editor.ok("GET", path))["admission_hours"] == [night, whole]
+    for hours, field in (
+        ([{"starts": "24:00"}], "admission_hours.0.starts"),
+        ([{"weekdays": 0}], "admission_hours.0.weekdays"),
+        ([{"day_kinds": ["sunday"]}], "admission_hours.0.day_kinds.0"),
+        ([night, night], "admission_hours.1.starts"),
+    ):
+        refused = await editor("PUT", path, spec | {"admission_hours": hours})
+        assert refused.status_code in {400, 422}
+        assert refused.json()["field"] == field
+
+
 async def test_a_product_from_nothing_to_sale(editor: Caller, park: Park, stand: Stand):
     spec = {"name": {"zh-CN": "月票", "en": "Month"}, "valid_days": 30, "entries": 0}
     made = await editor.ok("POST", f"/sites/{park.slug}/products", spec)

@@ -20,14 +20,17 @@ DayKindName = Literal["workday", "weekend", "holiday"]
 Weekdays = Annotated[
     int, Meta(ge=0, le=EVERY_WEEKDAY, description="Bit mask; Monday is bit 0, Sunday bit 6.")
 ]
+_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 LocalTime = Annotated[
     str,
     Meta(
-        pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$",
+        pattern=f"^{_CLOCK}$",
         description="Time of day at the site.",
         examples=["08:00"],
     ),
 ]
+MaybeTime = Annotated[str, Meta(pattern=f"^(?:{_CLOCK})?$")]
+"""As `LocalTime`, or nothing."""
 
 
 class HoursSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

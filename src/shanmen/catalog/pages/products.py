@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from shanmen.catalog import queries, service
+from shanmen.catalog.admission_hours import told
 from shanmen.catalog.pages.common import EDIT, READ, AnyRequest, Page
 from shanmen.catalog.pages.typed import (
     TicketTypeForm,
@@ -26,7 +27,7 @@ from shanmen.sites.access import current_site
 from shanmen.sites.errors import SiteUnknown
 from shanmen.sites.queries import SignedIn, SiteContext, ZoneView
 from shanmen.web.forms import Form
-from shanmen.web.render import page, redirect
+from shanmen.web.render import locale_of, page, redirect
 from shanmen.web.rows import with_errors, without_blank_rows
 
 MORE_ROWS = 4
@@ -88,6 +89,7 @@ async def product_list(
         here=site,
         sites=staff.sites,
         lines=lines,
+        hours={line.info.id: told(line.info.admission_hours, locale_of(request)) for line in lines},
         may_edit="catalog.edit" in staff.permissions,
     )
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from shanmen.catalog.admission_hours import MIDNIGHT, DayKindName, HoursSpec
+from shanmen.catalog.admission_hours import MIDNIGHT, DayKindName, HoursSpec, MaybeTime
 from shanmen.catalog.rules import TicketTypeInfo
 from shanmen.catalog.schemas import (
     Audience,
@@ -35,8 +35,8 @@ class RefundRow(msgspec.Struct, kw_only=True):
 class HoursRow(msgspec.Struct, kw_only=True):
     """A line of the hours of admission: what is left empty asks for nothing."""
 
-    starts: str = ""
-    ends: str = ""
+    starts: MaybeTime = ""
+    ends: MaybeTime = ""
     weekdays: list[int] = msgspec.field(default_factory=list)
     day_kinds: list[DayKindName] = msgspec.field(default_factory=list)
 
