@@ -159,8 +159,9 @@ async def test_a_document_alone(gates: Gates) -> None:
     typed = f" {made.documents[1].lower()} "
     decision = await gates.scan(typed, persons=1)
     assert (decision.outcome, decision.method) == ("admitted", "document")
-    soon = await gates.scan(typed)
-    assert (soon.reason, soon.params["seconds"]) == ("too_soon", 15)
+    for persons in (None, 1):
+        soon = await gates.scan(typed, persons=persons)
+        assert (soon.reason, soon.params["seconds"]) == ("too_soon", 15)
     assert (await gates.scan(made.documents[0], kind="document")).persons == 2
     nobody = await gates.scan(id_number(3_599_999))
     assert nobody.reason == "no_ticket_today"
@@ -201,6 +202,9 @@ async def test_a_code_that_moves(gates: Gates) -> None:
     assert (await gates.scan(made.code)).reason == "document_required"
     picture = await gates.moving_code(made, gates.at(10, 50))
     assert (await gates.scan(picture)).reason == "code_stale"
+    # Nobody has a picture of later: it is a phone whose clock is fast.
+    later = await gates.moving_code(made, gates.at(11, 3))
+    assert (await gates.scan(later)).reason == "code_ahead"
     assert (await gates.scan(await gates.moving_code(made, gates.at(11)))).outcome == "admitted"
 
 
@@ -208,6 +212,16 @@ async def test_paper_of_a_moving_code_needs_the_document(gates: Gates) -> None:
     made = await gates.ticket(flags=ROTATING)
     decision = await gates.scan(made.code, document=made.documents[0])
     assert decision.outcome == "admitted"
+
+
+async def test_a_family_enters_part_by_part(gates: Gates) -> None:
+    for entries in (1, 0):
+        made = await gates.ticket("family", entries=entries)
+        parts = [await gates.scan(made.code, persons=count) for count in (1, 2)]
+        assert [part.persons for part in parts] == [1, 2], entries
+        made = await gates.ticket("family", entries=entries)
+        parts = [await gates.scan(number, persons=1) for number in made.documents]
+        assert [part.persons for part in parts] == [1, 1, 1], entries
 
 
 async def test_the_short_number(gates: Gates) -> None:
@@ -221,7 +235,9 @@ async def test_the_short_number(gates: Gates) -> None:
 async def test_many_entries(gates: Gates) -> None:
     made = await gates.ticket(entries=0, days=3)
     assert (await gates.scan(made.code)).outcome == "admitted"
-    assert (await gates.scan(made.code, at=gates.at(11, second=10))).reason == "too_soon"
+    for persons in (None, 1):
+        soon = await gates.scan(made.code, at=gates.at(11, second=10), persons=persons)
+        assert soon.reason == "too_soon"
     assert (await gates.scan(made.code, at=gates.at(11, days=2))).outcome == "admitted"
     twice = await gates.ticket(entries=2)
     assert (await gates.scan(twice.code)).outcome == "admitted"

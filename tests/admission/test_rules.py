@@ -86,6 +86,7 @@ def test_a_valid_ticket_is_admitted() -> None:
         (replace(TICKET, flags=ROTATING), CODE, {}, Reason.DOCUMENT_REQUIRED),
         (replace(TICKET, flags=ROTATING, has_documents=False), CODE, {}, Reason.CODE_STALE),
         (replace(TICKET, flags=ROTATING), replace(CODE, code=Code.STALE), {}, Reason.CODE_STALE),
+        (replace(TICKET, flags=ROTATING), replace(CODE, code=Code.AHEAD), {}, Reason.CODE_AHEAD),
         (TICKET, CODE, {"open": False}, Reason.LANE_CLOSED),
         (TICKET, replace(CODE, blocked=True), {}, Reason.BLOCKED),
         (
@@ -237,8 +238,10 @@ def test_the_same_document_waits() -> None:
     refused = decide(FAMILY, just_now, GATE)
     assert refused.reason is Reason.TOO_SOON
     assert refused.params["seconds"] == 10
-    # The guard who says how many enter has seen them.
-    assert decide(FAMILY, replace(just_now, persons=1), GATE).admit
+    # Whoever says how many enter has not shown another document by that.
+    assert decide(FAMILY, replace(just_now, persons=1), GATE).reason is Reason.TOO_SOON
+    with_code = replace(just_now, code=Code.STATIC, generation=0, persons=1)
+    assert decide(FAMILY, with_code, GATE).reason is Reason.TOO_SOON
     off = replace(GATE, policy=Policy(repeat_after=timedelta(0)))
     assert decide(FAMILY, just_now, off).admit
     assert decide(FAMILY, just_now, replace(GATE, now=NOON + timedelta(seconds=10))).admit
@@ -248,6 +251,17 @@ def test_another_document_of_the_family_does_not_wait() -> None:
     mother = ScanFacts(Code.DOCUMENT, document=DocumentCheck.MATCHES)
     family = replace(FAMILY, persons_entered=1, last_entry=Entry(NOON - timedelta(seconds=3), EAST))
     assert decide(family, mother, GATE).persons == 2
+
+
+def test_a_pass_waits_however_many_persons_are_named() -> None:
+    entered = Entry(NOON - timedelta(seconds=3), EAST)
+    one = replace(TICKET, entries=0, persons_entered=1, last_entry=entered)
+    for scan in (CODE, replace(CODE, persons=1), ScanFacts(Code.TYPED, persons=1)):
+        assert decide(one, scan, GATE).reason is Reason.TOO_SOON
+    family = replace(one, party_size=3)
+    assert decide(family, CODE, GATE).reason is Reason.TOO_SOON
+    # A family's parts are named one after the other, also on a pass.
+    assert decide(family, replace(CODE, persons=1), GATE).persons == 1
 
 
 def test_nobody_is_kept_from_leaving() -> None:

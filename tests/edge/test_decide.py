@@ -85,6 +85,13 @@ async def test_a_screenshot_older_than_a_minute_and_a_half(alone, server, now: S
     assert (await alone.scan(ONE, ticket.code(clock.now()))).outcome == "admitted"
 
 
+async def test_a_phone_whose_clock_is_fast_is_told_so(alone, server):
+    ticket = server.sell(tell=False, rotating_code=True)
+    later = ticket.code(clock.now() + timedelta(minutes=3))
+    refused(await alone.scan(ONE, later), "code_ahead")
+    refused(await alone.scan(ONE, later, document=CARD), "code_ahead")
+
+
 async def test_the_gates_own_clock_may_be_off(gates, server, now: Simulated):
     server.clock_ahead = timedelta(minutes=-9)
     ticket = server.sell(rotating_code=True)
@@ -130,6 +137,7 @@ async def test_the_same_document_not_again_within_seconds(gates, server, now: Si
     assert (await agent.scan(ONE, CARD)).outcome == "admitted"
     now.advance(14)
     refused(await agent.scan(TWO, CARD), "too_soon")
+    refused(await agent.scan(TWO, CARD, persons=1), "too_soon")
     now.advance(1)
     assert (await agent.scan(TWO, CARD)).outcome == "admitted"
 

@@ -178,9 +178,6 @@ def _proof(ticket: TicketFacts, scan: ScanFacts, gate: GateState) -> Refusal | N
             return Reason.DOCUMENTS_UNREADABLE, {}
         if missing is not None:
             return missing, {}
-    # A family that enters part by part is asked how many; that is no mistaken second scan.
-    if scan.persons is not None:
-        return None
     last = _counted_before(ticket, scan)
     if last is None or last + gate.policy.repeat_after <= gate.now:
         return None
@@ -216,6 +213,8 @@ def _counted_before(ticket: TicketFacts, scan: ScanFacts) -> datetime | None:
     """When this very document, or this ticket for many entries, was counted last."""
     moments = [scan.document_admitted_at] if scan.document_admitted_at else []
     own_code = scan.code is not Code.DOCUMENT or ticket.party_size == 1
-    if ticket.entries != 1 and own_code and ticket.last_entry:
+    # A party that enters part by part is asked how many each time; that is no mistaken second scan.
+    by_parts = scan.persons is not None and ticket.party_size > 1
+    if ticket.entries != 1 and own_code and not by_parts and ticket.last_entry:
         moments.append(ticket.last_entry.at)
     return max(moments, default=None)
