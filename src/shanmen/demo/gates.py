@@ -25,8 +25,7 @@ from shanmen.tickets.token import TicketBody
 
 GUARD = Actor("staff", label="高山")
 CHIEF = Actor("staff", label="周正岭")
-QUARTER = timedelta(minutes=15)
-MOST_AT_ONCE = 96
+MOST_AT_ONCE = 192
 STRANGERS = 0.004
 """Scans of documents without a ticket, for each scan of a ticket."""
 

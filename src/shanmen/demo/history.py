@@ -10,11 +10,13 @@ was, and a later start adds the days that have passed since.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import text
 
@@ -30,7 +32,7 @@ from shanmen.demo.parks import PARKS
 from shanmen.demo.plan import Fate, Model, Places, PlannedOrder, Planner
 from shanmen.demo.progress import Progress
 from shanmen.demo.sales import Shop
-from shanmen.demo.visits import EXITS_FOR, Lanes, quarters
+from shanmen.demo.visits import EXITS_FOR, Lanes, together
 from shanmen.inventory.queries import pools, slots_between
 from shanmen.inventory.rules import SlotState
 from shanmen.inventory.service.materialize import materialize_pools
@@ -45,10 +47,14 @@ DAYS = 365
 SETTLED = timedelta(minutes=25)
 """Orders this young are left out: whether they lapse is not known yet."""
 CHANGES_AT_ONCE = 12
+GATE_BATCHES = 6
 PLAN_AGAIN = 4
-"""After so many transactions, and each time they have doubled, statements are planned anew."""
+"""After so many transactions of a connection, and each time they have doubled, statements are
+planned anew."""
 BREATH = 0.004
 """Seconds after each transaction in which the server has the machine to itself."""
+WEEKS_AT_ONCE = 3
+"""While the database works on one week's scans, another week's orders are made ready."""
 
 
 async def fill(
@@ -78,11 +84,30 @@ async def fill(
     with quiet():
         for park in parks:
             await park.dress_up()
-        for week in dict.fromkeys(week for park in parks for week in park.weeks()):
-            for park in parks:
-                await park.fill_week(week, progress)
+        present, *others = dict.fromkeys(week for park in parks for week in park.weeks())
+        await _fill_weeks(parks, [present], progress)
+        await _fill_weeks(parks, others, progress)
     progress.finish()
     return progress
+
+
+async def _fill_weeks(
+    parks: Sequence["ParkHistory"], weeks: Sequence[date], progress: Progress
+) -> None:
+    """Fill some weeks of all parks, a few at the same time, the first first."""
+    waiting = iter([(park, week) for week in weeks for park in parks])
+
+    async def fill_next() -> None:
+        for park, week in waiting:
+            await park.fill_week(week, progress)
+
+    tasks = [asyncio.create_task(fill_next()) for _ in range(WEEKS_AT_ONCE)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def open_park(
@@ -148,6 +173,25 @@ async def _open(
 
 
 @dataclass(slots=True)
+class Plans:
+    """Has each connection plan its statements anew when the tables have grown much.
+
+    PostgreSQL keeps a plan that it made while a table was small, which reads all of the table,
+    until statistics are gathered: a minute in which a table grows from nothing to thousands.
+    """
+
+    transactions: WeakKeyDictionary[object, int] = field(default_factory=WeakKeyDictionary)
+
+    async def count(self, session: Session) -> None:
+        """Count a transaction of the session's connection."""
+        count = self.transactions[session.raw_driver] = (
+            self.transactions.get(session.raw_driver, 0) + 1
+        )
+        if count >= PLAN_AGAIN and count.bit_count() == 1:
+            await session.execute(text("DISCARD PLANS"))
+
+
+@dataclass(slots=True)
 class ParkHistory:
     """One park's history.
 
@@ -164,8 +208,9 @@ class ParkHistory:
     shop: Shop
     side: GateSide
     pool_keys: dict[UUID, str]
-    transactions: int = 0
-    plan_at: int = PLAN_AGAIN
+    till: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One transaction at a time sells or gives back: all of them lock the same accounts."""
+    plans: Plans = field(default_factory=Plans)
 
     @property
     def first(self) -> date:
@@ -251,11 +296,13 @@ class ParkHistory:
             for order in plan
             if order.key not in chapter.orders and order.created <= self.now - SETTLED
         ]
-        for several in chunks(sales.batches(missing, self.now), sales.BATCHES):
-            page = await self.unit(sales.sell, shop=self.shop, chapter=chapter, several=several)
+        for several in sales.transactions(missing, self.now):
+            async with self.till:
+                page = await self._run(
+                    partial(sales.sell, shop=self.shop, chapter=chapter, several=several)
+                )
             chapter.turn(page)
             progress.count(orders=len(page.orders), day=several[0][0].day)
-            await self._breathe()
 
     async def _change(self, chapter: Chapter, plan: Sequence[PlannedOrder]) -> None:
         changing = [
@@ -268,9 +315,9 @@ class ParkHistory:
         ]
         changing.sort(key=lambda pair: (pair[0], pair[1].key))
         for several in chunks((order for _, order in changing), CHANGES_AT_ONCE):
-            page = await self.unit(sales.change, chapter=chapter, orders=several)
+            async with self.till:
+                page = await self._run(partial(sales.change, chapter=chapter, orders=several))
             chapter.turn(page)
-            await self._breathe()
 
     async def _gates(
         self, chapter: Chapter, plan: Sequence[PlannedOrder], day: date, progress: Progress
@@ -290,32 +337,36 @@ class ParkHistory:
             for stand in gates.stands_of(self.side, tickets, orders, day)
             if stand.at <= self.now
         ]
-        span = timedelta(minutes=15 if day < self.today - timedelta(days=1) else 3)
-        batches = quarters(stands, span, gates.MOST_AT_ONCE)
-        for several in chunks(batches, 4):
-            count = await self.unit(gates.pass_gates, side=self.side, batches=several)
+        span = self._gate_span(day)
+        batches = together(stands, span, gates.MOST_AT_ONCE)
+        for several in chunks(batches, GATE_BATCHES):
+            count = await self._run(partial(gates.pass_gates, side=self.side, batches=several))
             progress.count(scans=count, day=day)
-            await self._breathe()
         if day < self.today:
             page = journal.Page(gates=[day])
             await self.unit(chapter.write, page=page)
             chapter.turn(page)
 
-    async def _breathe(self) -> None:
-        """Let others go first; have statements planned anew when the tables have grown much.
+    def _gate_span(self, day: date) -> timedelta:
+        """How closely the time of a scan is kept.
 
-        PostgreSQL keeps a plan that it made while a table was small, which reads all of the table,
-        until statistics are gathered: a minute in which a table grows from nothing to thousands.
+        Today's console shows each, last week's curve has quarters of an hour, and older days are
+        shown by the hour.
         """
+        if day >= self.today - timedelta(days=1):
+            return timedelta(minutes=3)
+        return timedelta(minutes=15 if day >= self.side.exits_since else 30)
+
+    async def _run(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        """Run a transaction, then let others go first."""
+
+        async def with_good_plans(session: Session) -> T:
+            await self.plans.count(session)
+            return await work(session)
+
+        done = await self.unit(with_good_plans)
         await asyncio.sleep(BREATH)
-        self.transactions += 1
-        if self.transactions >= self.plan_at:
-            self.plan_at = 2 * self.transactions
-            await self.unit(_forget_plans)
-
-
-async def _forget_plans(session: Session) -> None:
-    await session.execute(text("DISCARD PLANS"))
+        return done
 
 
 def monday(day: date) -> date:

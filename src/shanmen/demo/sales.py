@@ -83,11 +83,15 @@ class Pace:
 RECENT = Pace(batch=3, span=timedelta(minutes=8))
 """Of today and yesterday: lists that people look at show orders one by one."""
 NEAR = Pace(batch=40, span=timedelta(hours=2))
-FAR = Pace(batch=40, span=timedelta(hours=12))
+FAR = Pace(batch=80, span=timedelta(hours=12))
 """Bought more than a few days before the visit: a handful each day."""
 FAR_AHEAD = timedelta(days=6)
-BATCHES = 4
-"""In one transaction, which takes a fraction of a second: visitors buy at the same time."""
+OLD = Pace(batch=80, span=timedelta(hours=5))
+"""Bought weeks ago, when nobody looks at single minutes any more: large batches cost a third less
+for each order."""
+OLD_AFTER = timedelta(days=21)
+BATCHES, ORDERS = 6, 160
+"""At most in one transaction, which takes a fraction of a second: visitors buy at the same time."""
 
 
 def pace_of(order: PlannedOrder, now: datetime) -> Pace:
@@ -95,7 +99,9 @@ def pace_of(order: PlannedOrder, now: datetime) -> Pace:
     if order.created > now - timedelta(hours=36):
         return RECENT
     first = order.tickets[0].slot.starts_at
-    return FAR if order.created < first - FAR_AHEAD else NEAR
+    if order.created < first - FAR_AHEAD:
+        return FAR
+    return OLD if order.created < now - OLD_AFTER else NEAR
 
 
 def batches(orders: Sequence[PlannedOrder], now: datetime) -> Iterator[list[PlannedOrder]]:
@@ -113,6 +119,20 @@ def batches(orders: Sequence[PlannedOrder], now: datetime) -> Iterator[list[Plan
         batch.append(order)
     if batch:
         yield batch
+
+
+def transactions(
+    orders: Sequence[PlannedOrder], now: datetime
+) -> Iterator[list[list[PlannedOrder]]]:
+    """The batches of these orders, as many together as one transaction takes."""
+    several: list[list[PlannedOrder]] = []
+    for batch in batches(orders, now):
+        if several and (len(several) == BATCHES or sum(map(len, several)) + len(batch) > ORDERS):
+            yield several
+            several = []
+        several.append(batch)
+    if several:
+        yield several
 
 
 async def sell(

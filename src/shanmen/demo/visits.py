@@ -60,8 +60,9 @@ EXITS_FOR = timedelta(days=21)
 days speaks of them."""
 
 
-WALK = timedelta(minutes=18)
-"""From the purchase to the gate: longer than the quarter of an hour that is one batch of scans."""
+WALK = timedelta(minutes=33)
+"""From the purchase to the gate: longer than the half hour that is the longest batch of scans."""
+QUARTER = timedelta(minutes=15)
 
 
 @dataclass(slots=True)
@@ -185,12 +186,16 @@ def arrival(dice: random.Random) -> float:
     return dice.betavariate(1.4, 2.4) * 0.97
 
 
-def quarters(stands: Sequence[Stand], span: timedelta, most: int) -> Iterator[list[Stand]]:
-    """Scans in order of time, those of the same quarter of an hour (or less) together."""
+def together(stands: Sequence[Stand], span: timedelta, most: int) -> Iterator[list[Stand]]:
+    """Scans in order of time, those of the same half hour (or less) together.
+
+    Half hours begin at a quarter past or to, as the times of tickets do: slots begin with an hour
+    or half of one, and tickets are good from a quarter before.
+    """
     batch: list[Stand] = []
-    begun = 0
+    begun = 0.0
     for stand in sorted(stands, key=lambda s: (s.at, s.lane)):
-        number = int(stand.at.timestamp() // span.total_seconds())
+        number = (stand.at + QUARTER).timestamp() // span.total_seconds()
         if batch and (number != begun or len(batch) == most):
             yield batch
             batch = []
