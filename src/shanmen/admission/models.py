@@ -181,7 +181,7 @@ class GateCounter(TenantMixin, Base):
 
 
 class GateJournal(TenantMixin, Base):
-    """What gates told of what happened, row by row, exactly as they told it."""
+    """What gates told of what happened, row by row, as they told it."""
 
     __tablename__ = "gate_journal"
     __table_args__ = (
@@ -209,6 +209,7 @@ class GateJournal(TenantMixin, Base):
     persons_left: Mapped[int]
     reason: Mapped[str]
     document_mark: Mapped[bytes | None]
+    """Of the document that was shown, marked once more under a key that no gate has ever had."""
     staff: Mapped[str]
 
 

@@ -4,7 +4,7 @@ Calls belong into a transaction of the caller's, together with the journal's row
 so that of two scans of one ticket the second sees what the first did.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -82,7 +82,7 @@ class Decider:
 
     place: Place
     journal: Journal
-    document_key: bytes | None
+    document_keys: Sequence[bytes]
     now: datetime
     """By the server's clock, as far as it is known."""
     lane_open: bool = True
@@ -91,7 +91,7 @@ class Decider:
 
     def decide(self, scan: AskRequest, direction: Literal["in", "out"]) -> Scanned:
         """Decide one scan; nothing is written."""
-        presented = recognise(scan, keys=self.place.keys, document_key=self.document_key)
+        presented = recognise(scan, keys=self.place.keys, document_keys=self.document_keys)
         presented = self._with_fresh_code(presented)
         state = self.place.state(
             now=self.now, direction=direction, is_open=self.lane_open, room=self.room
@@ -220,7 +220,7 @@ class Decider:
         return ScanFacts(
             code=presented.code,
             generation=presented.body.generation if presented.body else None,
-            document=_document_check(presented, candidate, readable=self.document_key is not None),
+            document=_document_check(presented, candidate, readable=bool(self.document_keys)),
             persons=scan.persons,
             document_admitted_at=None if admitted_at is None else moment_of(admitted_at),
             accompanied=asks
@@ -251,7 +251,7 @@ class Decider:
             ticket_id=candidate.id if candidate else None,
             ticket_number=row.number if row else "",
             type_number=candidate.type_number if candidate else None,
-            names=_names(presented, row, self.document_key),
+            names=_names(presented, row),
         )
         valid_until = row.valid_until if row else 0
         shown = presented.body
@@ -315,7 +315,7 @@ def _document_check(
     return DocumentCheck.MATCHES if own & set(presented.marks) else DocumentCheck.DIFFERS
 
 
-def _names(presented: Presented, row: TicketRow | None, key: bytes | None) -> list[str]:
+def _names(presented: Presented, row: TicketRow | None) -> list[str]:
     """Masked names, opened with what the visitor shows: the code, else the document."""
     if row is None:
         return []
@@ -323,10 +323,10 @@ def _names(presented: Presented, row: TicketRow | None, key: bytes | None) -> li
         holders = open_sealed(seal_key(presented.token), row.sealed)
         if holders is not None:
             return holders.names
-    numbers = {shown.mark: shown.number for shown in presented.shown}
-    if key is not None:
-        for mark, sealed in row.documents:
-            if mark in numbers:
-                holders = open_sealed(document_seal_key(key, numbers[mark]), sealed)
-                return holders.names if holders is not None else []
+    shown_by_mark = {shown.mark: shown for shown in presented.shown}
+    for mark, sealed in row.documents:
+        shown = shown_by_mark.get(mark)
+        if shown is not None:
+            holders = open_sealed(document_seal_key(shown.key, shown.number), sealed)
+            return holders.names if holders is not None else []
     return []

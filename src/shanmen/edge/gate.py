@@ -263,7 +263,7 @@ class Gate:
         decider = Decider(
             place=place,
             journal=self.journal,
-            document_key=self.memory.secrets.document_key,
+            document_keys=self.memory.secrets.document_keys,
             now=moment_of(now),
             lane_open=self.memory.lane_open(scan.asked.lane_id),
             room=self.memory.room(day=day, net=self.journal.net(day)),
@@ -273,7 +273,7 @@ class Gate:
     def _by_server(self, scan: Scan, answer: Answer, place: Place, now: Instant) -> Scanned:
         """A decision of the server's, kept like one of our own."""
         presented = recognise(
-            scan.asked, keys=place.keys, document_key=self.memory.secrets.document_key
+            scan.asked, keys=place.keys, document_keys=self.memory.secrets.document_keys
         )
         body = presented.body
         row = self.journal.tickets.row(answer.ticket_id) if answer.ticket_id else None

@@ -36,6 +36,8 @@ class _Kept(Struct, frozen=True, kw_only=True):
     synced_at: Instant | None = None
     emergency: bool = False
     revoked: bool = False
+    blocked_before: list[bytes] = []
+    """While a fresh load is under way: blocked documents as tickets from before it are marked."""
     lanes: dict[UUID, bool] = {}
     """Lanes that were opened or closed here, against what the server's setup says."""
     zone_states: list[ZoneState] = []
@@ -112,21 +114,24 @@ class Memory:
         """Open all lanes, or end that."""
         self._keep(emergency=on)
 
-    def take_setup(self, setup: Setup, digest: str) -> None:
-        """Take over what the server says of the place; the document key stays off the disk."""
-        before = self.place.lanes if self.place else {}
+    def take_setup(self, setup: Setup, digest: str, *, fresh: bool = False) -> None:
+        """Take over what the server says of the place; the document key stays off the disk.
+
+        Where all tickets come `fresh`, it may be because of a new key: those that have not come
+        yet are marked with the one before, and so are the blocked documents that they may name.
+        """
+        known = self.place.lanes if self.place else {}
         # A lane that the server has opened or closed since is as the server says.
         lanes = {
             lane.id: self._kept.lanes[lane.id]
             for lane in setup.lanes
-            if lane.id in self._kept.lanes
-            and lane.id in before
-            and before[lane.id].open == lane.open
+            if lane.id in self._kept.lanes and lane.id in known and known[lane.id].open == lane.open
         }
         self.secrets.keep(setup.document_key)
         kept = structs.replace(setup, document_key=b"")
         self._store.set_meta(_SETUP, encode(kept))
-        self._keep(setup_digest=digest, lanes=lanes)
+        before = self.place.blocked if fresh and self.place else self._kept.blocked_before
+        self._keep(setup_digest=digest, lanes=lanes, blocked_before=sorted(before))
         self.place = self._place(kept)
 
     def take_zones(self, states: list[ZoneState], *, day: str, net: int) -> None:
@@ -163,10 +168,18 @@ class Memory:
         synced_at = self._kept.synced_at if more else at
         self._keep(mark=mark, loading=loading, synced_at=synced_at, skew_ms=skew_ms)
 
+    def settle(self) -> None:
+        """A fresh load is through: what only tickets before it were marked with is forgotten."""
+        self.secrets.settle()
+        if self._kept.blocked_before:
+            self._keep(blocked_before=[])
+            if self.place is not None:
+                self.place = self._place(self.place.setup)
+
     def revoke(self) -> None:
         """Forget every key; nothing is admitted any more."""
         self.secrets.wipe()
-        self._keep(revoked=True, mark="", setup_digest="")
+        self._keep(revoked=True, mark="", setup_digest="", blocked_before=[])
         if self.place is not None:
             setup = structs.replace(
                 self.place.setup, signing_keys={}, day_keys={}, document_key=b"", blocked=[]
@@ -175,7 +188,9 @@ class Memory:
             self.place = self._place(setup)
 
     def _place(self, setup: Setup) -> Place:
-        return self._place_of(setup, self._kept.zone_states)
+        place = self._place_of(setup, self._kept.zone_states)
+        place.blocked |= frozenset(self._kept.blocked_before)
+        return place
 
     def _keep(self, **changes: object) -> None:
         changed = structs.replace(self._kept, **changes)

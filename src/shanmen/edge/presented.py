@@ -4,7 +4,7 @@ The same order as on the server: a code of ours, then a ticket's short number, t
 Scanners are keyboards: case, width and stray spaces are put right before anything is read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -22,6 +22,8 @@ class Shown:
 
     number: str
     mark: bytes
+    key: bytes
+    """What it is marked with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,12 @@ class Presented:
 
 
 def recognise(
-    scan: AskRequest, *, keys: Mapping[int, Ed25519PublicKey], document_key: bytes | None
+    scan: AskRequest, *, keys: Mapping[int, Ed25519PublicKey], document_keys: Sequence[bytes]
 ) -> Presented:
     """Read one scan; nothing is looked up."""
     text = scan.code.strip()
     shows = bool(scan.document.strip())
-    shown = document_marks(scan.document, document_key) if shows else ()
+    shown = document_marks(scan.document, document_keys) if shows else ()
     if not text:
         code = Code.DOCUMENT if shows and _is_document(scan.document) else Code.UNREADABLE
         return Presented(code, shown=shown, shows_document=shows)
@@ -63,16 +65,16 @@ def recognise(
         short = f"{number[0]}-{number[1]}"
         return Presented(Code.TYPED, number=short, shown=shown, shows_document=shows)
     if scan.kind != "number" and _is_document(text):
-        found = document_marks(text, document_key)
+        found = document_marks(text, document_keys)
         return Presented(Code.DOCUMENT, shown=found, shows_document=True)
     return Presented(Code.UNREADABLE, shown=shown, shows_document=shows)
 
 
-def document_marks(number: str, key: bytes | None) -> tuple[Shown, ...]:
+def document_marks(number: str, keys: Sequence[bytes]) -> tuple[Shown, ...]:
     """Marks that a document number may have: a reader tells the number, not the kind."""
-    if key is None:
-        return ()
-    return tuple(Shown(text, document_mark(key, text)) for text in _numbers(number))
+    return tuple(
+        Shown(text, document_mark(key, text), key) for key in keys for text in _numbers(number)
+    )
 
 
 def _is_document(text: str) -> bool:

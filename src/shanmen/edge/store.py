@@ -191,6 +191,11 @@ class Store:
         """After deletions: leave none of the old pages in the file or its log."""
         with self._explained():
             self._db.execute("VACUUM")
+        self.tidy_log()
+
+    def tidy_log(self) -> None:
+        """Fold the log into the file and empty it: what was overwritten is in neither then."""
+        with self._explained():
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def progress(self, handler: Callable[[], int] | None, instructions: int) -> None:

@@ -228,7 +228,7 @@ class Sync:
         day, net = counted
         with gate.store.transaction():
             if changes.setup is not None:
-                gate.memory.take_setup(changes.setup, changes.setup_digest)
+                gate.memory.take_setup(changes.setup, changes.setup_digest, fresh=changes.fresh)
             gate.memory.take_zones(changes.zone_states, day=day, net=net)
             if changes.fresh:
                 gate.memory.begin_load()
@@ -249,8 +249,9 @@ class Sync:
         A gate that has lost what it is told the count of asks for everything anew.
         """
         gate = self._gate
+        loaded = gate.memory.loading and not changes.more
         with gate.store.transaction():
-            if gate.memory.loading and not changes.more:
+            if loaded:
                 gate.journal.tickets.drop_before(gate.memory.epoch)
             gate.memory.take_mark(
                 "" if lost else changes.mark,
@@ -258,6 +259,10 @@ class Sync:
                 at=gate.skew.now(),
                 skew_ms=gate.skew.ms,
             )
+        if loaded:
+            with gate.store.transaction():
+                gate.memory.settle()
+            gate.store.tidy_log()
         gate.recount_tickets()
 
     async def tell(self, counted: tuple[str, int] = ("", 0)) -> None:

@@ -113,7 +113,7 @@ async def read_changes(
     asked = feed.page(
         tenant,
         device.site_id,
-        mark=feed.read_mark(since) if since else None,
+        mark=_mark_of(since, turn=facts.turn),
         seen=feed.snapshot(seen),
         limit=limit,
     )
@@ -151,10 +151,16 @@ async def read_changes(
         counted=counted,
         holders=holders,
         used=used,
-        mark=mark.text,
+        mark=f"{facts.turn}.{mark.text}",
         more=more,
         fresh=asked.first and asked.mark.all,
     )
+
+
+def _mark_of(since: str, *, turn: int) -> feed.Mark | None:
+    """How far a gate has come; None where it has to be told all, under a new key."""
+    known, _, mark = since.partition(".")
+    return feed.read_mark(mark) if known == str(turn) else None
 
 
 def packed(read: Read, known_digest: str) -> bytes:
@@ -205,7 +211,10 @@ class _Rows:
         self.read = read
         self.keyring = read.keyring
         self.key_id, self.key = signing_key(read.keyring)
-        self.document_key = DocumentKey(document_key(read.keyring))
+        facts = read.facts
+        self.document_key = DocumentKey(
+            document_key(read.keyring, facts.device.site_id, facts.turn)
+        )
         self.types = {kind.id: kind.number for kind in read.facts.catalog.types.values()}
         self.entrances: dict[UUID | None, int] = {
             place.entrance_id: place.entrance_number for place in read.facts.places

@@ -41,6 +41,10 @@ JOIN zone z ON z.tenant_id = e.tenant_id AND z.id = e.zone_id
 JOIN site s ON s.tenant_id = e.tenant_id AND s.id = e.site_id
 WHERE d.tenant_id = %s AND d.id = %s AND d.public_key IS NOT NULL
 """
+TURN = """
+SELECT count(*) FROM gate_device
+WHERE tenant_id = %s AND site_id = %s AND public_key IS NOT NULL AND revoked_at IS NOT NULL
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,18 @@ def server_key(keyring: Keyring) -> Ed25519PrivateKey:
 
 
 @lru_cache(maxsize=4096)
-def document_key(keyring: Keyring) -> bytes:
-    """The key of the marks that the tenant's gates know documents by."""
-    return keyring.derive("gate-document-key")
+def document_key(keyring: Keyring, site_id: UUID, turn: int) -> bytes:
+    """The key of the marks that a site's gates know documents by.
+
+    Each gate that is revoked is a `turn`: the others get another key, so that the one that may have
+    been in a stolen gate's memory tells nothing of what they hold.
+    """
+    return keyring.derive("gate-document-key", site_id.bytes, turn)
+
+
+def turn_statement(tenant_id: int, *, site_id: UUID) -> Statement:
+    """Read which `turn` a site's documents' key has come to: one number."""
+    return Statement(TURN, (tenant_id, site_id))
 
 
 def tenant_of_code(code: str) -> int | None:
@@ -155,7 +168,10 @@ async def renew_code(session: Session, *, device_id: UUID) -> NewCode:
 
 
 async def revoke_device(session: Session, *, device_id: UUID) -> None:
-    """Take a gate's rights away for good; once more changes nothing. Raises DeviceMissing."""
+    """Take a gate's rights away for good; once more changes nothing. Raises DeviceMissing.
+
+    The site's other gates get a new key for documents, and all tickets anew under it.
+    """
     row = await _locked(session, device_id)
     if row.revoked_at is not None:
         return

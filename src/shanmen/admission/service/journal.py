@@ -5,6 +5,7 @@ the cases for a person are written together, or not at all.
 """
 
 import asyncio
+import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -20,7 +21,7 @@ from shanmen.admission.events import tickets_used_statements
 from shanmen.admission.protocol import JournalReceipt, JournalRow
 from shanmen.admission.records import ScanRecord
 from shanmen.admission.service import merged, zones
-from shanmen.admission.service.devices import Device
+from shanmen.admission.service.devices import Device, turn_statement
 from shanmen.admission.service.merged import Case, Merge
 from shanmen.admission.service.setup import blocked_marks, blocked_statement
 from shanmen.audit import service as audit
@@ -103,6 +104,7 @@ class _Read:
     tickets: Rows
     scans: Rows
     blocked: Rows
+    turn: int
     catalog: Catalog
 
 
@@ -158,13 +160,14 @@ async def _read(
         ],
     )
     ticket_ids.update(row[0] for row in others)
-    locked, scans, _, blocked, version = await run(
+    locked, scans, _, blocked, turn, version = await run(
         session,
         [
             gate.lock_statement(tenant, ticket_ids),
             Statement(LOCK_SCANS, (tenant, array(scan_ids))),
             zones.lock_statement(tenant, entrances=[device.entrance_id]),
             blocked_statement(tenant, timezone=device.timezone),
+            turn_statement(tenant, site_id=device.site_id),
             version_statement(tenant),
         ],
     )
@@ -175,6 +178,7 @@ async def _read(
         tickets=locked,
         scans=scans,
         blocked=blocked,
+        turn=turn[0][0],
         catalog=await catalog_at(session, version[0][0] if version else 0),
     )
 
@@ -187,13 +191,13 @@ def _plan(tenant: int, read: _Read, rows: Sequence[JournalRow]) -> _Plan:
         now=now,
         scans=records.records(read.scans),
         tickets=gate.tickets(read.tickets),
-        blocked=blocked_marks(read.keyring, read.blocked),
+        blocked=blocked_marks(read.keyring, read.blocked, site_id=device.site_id, turn=read.turn),
         types_by_number={kind.number: kind.id for kind in read.catalog.of_site(device.site_id)},
     )
     for row in rows:
         work.take(row)
     statements = [
-        _journal(tenant, work, rows),
+        _journal(tenant, work, rows, key=read.keyring.derive("gate-journal-mark")),
         Statement(THROUGH, (rows[-1].seq, now, tenant, device.id)),
     ]
     if work.new:
@@ -240,7 +244,7 @@ async def _write(session: Session, plan: _Plan) -> int:
     return len(opened)
 
 
-def _journal(tenant_id: int, work: Merge, rows: Iterable[JournalRow]) -> Statement:
+def _journal(tenant_id: int, work: Merge, rows: Iterable[JournalRow], *, key: bytes) -> Statement:
     now = work.now
     values = [
         (
@@ -258,13 +262,18 @@ def _journal(tenant_id: int, work: Merge, rows: Iterable[JournalRow]) -> Stateme
             merged.within(row.persons),
             merged.within(row.persons_left),
             merged.clean(row.reason),
-            row.document_mark,
+            None if row.document_mark is None else _kept_mark(key, row.document_mark),
             merged.clean(row.staff),
         )
         for row in rows
     ]
     head = (tenant_id, work.device.id, now)
     return Statement(JOURNAL, (*head, *columns(values, JOURNAL_COLUMNS)))
+
+
+def _kept_mark(key: bytes, mark: bytes) -> bytes:
+    """A document's mark as it is kept here: the keys that gates had tell nothing of it."""
+    return hmac.digest(key, mark, "sha256")[: len(mark)]
 
 
 def _scan_columns(scans: Sequence[ScanRecord], names: Sequence[str]) -> list[Array | str]:

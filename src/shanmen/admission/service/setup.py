@@ -21,7 +21,7 @@ from shanmen.admission.protocol import (
     ZoneState,
 )
 from shanmen.admission.records import REMEMBER_INSIDE
-from shanmen.admission.service.devices import Device, document_key
+from shanmen.admission.service.devices import Device, document_key, turn_statement
 from shanmen.admission.service.lane_rows import (
     LaneRow,
     PolicyRow,
@@ -99,6 +99,8 @@ class SetupFacts:
     """Encrypted numbers."""
     gates: Sequence[GateInfo]
     today: date
+    turn: int = 0
+    """Of the documents' key, see `devices.document_key`."""
 
     @property
     def zone_entrances(self) -> tuple[UUID, ...]:
@@ -154,6 +156,7 @@ def statements(tenant_id: int, *, device: Device) -> list[Statement]:
         blocked_statement(tenant_id, timezone=device.timezone),
         gates_statement(tenant_id, site_id=device.site_id),
         version_statement(tenant_id),
+        turn_statement(tenant_id, site_id=device.site_id),
     ]
 
 
@@ -172,16 +175,19 @@ def blocked_statement(tenant_id: int, *, timezone: str) -> Statement:
     return Statement(BLOCKED, (tenant_id, clock.today(timezone)))
 
 
-def blocked_marks(keyring: Keyring, rows: Sequence[Sequence[Any]]) -> frozenset[bytes]:
-    """The marks that gates know the blocked documents by."""
-    return frozenset(_mark(keyring, row[0]) for row in rows)
+def blocked_marks(
+    keyring: Keyring, rows: Sequence[Sequence[Any]], *, site_id: UUID, turn: int
+) -> frozenset[bytes]:
+    """The marks that gates know the blocked documents by, or knew: some were cut off since."""
+    keys = [document_key(keyring, site_id, each) for each in range(turn + 1)]
+    return frozenset(_mark(keyring, key, row[0]) for row in rows for key in keys)
 
 
 async def facts(
     session: Session, rows: Sequence[Sequence[Sequence[Any]]], *, device: Device
 ) -> SetupFacts:
     """What the rows of `statements` say."""
-    where, ways, rules, zones, blocked, devices, version = rows
+    where, ways, rules, zones, blocked, devices, version, turn = rows
     return SetupFacts(
         device=device,
         places=tuple(places(where).values()),
@@ -192,6 +198,7 @@ async def facts(
         blocked=tuple(row[0] for row in blocked),
         gates=gates(devices),
         today=clock.today(device.timezone),
+        turn=turn[0][0],
     )
 
 
@@ -213,6 +220,7 @@ async def note_share(
 def setup(known: SetupFacts, *, keyring: Keyring, now: datetime) -> Setup:
     """The gate's setup; the same facts on the same day give the same bytes."""
     device = known.device
+    key = document_key(keyring, device.site_id, known.turn)
     own = [p for p in known.places if p.site_id == device.site_id]
     site = next(p for p in own if p.entrance_id == device.entrance_id)
     return Setup(
@@ -241,8 +249,8 @@ def setup(known: SetupFacts, *, keyring: Keyring, now: datetime) -> Setup:
             number: key.public_bytes_raw() for number, key in public_keys(keyring).items()
         },
         day_keys=_day_keys(known, keyring, now),
-        document_key=document_key(keyring),
-        blocked=[_mark(keyring, document) for document in known.blocked],
+        document_key=key,
+        blocked=[_mark(keyring, key, document) for document in known.blocked],
         gates=list(known.gates),
         day_kinds=_day_kinds(known),
     )
@@ -329,7 +337,7 @@ def _unique(pairs: Any) -> list[PlaceInfo]:  # noqa: ANN401 - an iterable of num
 
 
 @lru_cache(maxsize=65_536)
-def _mark(keyring: Keyring, document: bytes) -> bytes:
+def _mark(keyring: Keyring, key: bytes, document: bytes) -> bytes:
     """The mark of a blocked document, whose number is encrypted."""
     number = keyring.decrypt(document, field=BLOCKED_FIELD)
-    return protocol.document_mark(document_key(keyring), number)
+    return protocol.document_mark(key, number)
