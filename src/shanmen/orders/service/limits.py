@@ -31,7 +31,7 @@ from shanmen.orders.rules import Line
 from shanmen.orders.service.prepare import Prepared, PreparedTicket
 
 DOCUMENTS = """
-SELECT document_index, ticket_type_id, visit_day, slot_id, count(*)
+SELECT document_index AS subject, ticket_type_id, visit_day, slot_id, count(*)
 FROM holder
 WHERE tenant_id = %s AND document_index = ANY(%s) AND visit_day >= %s AND active
 GROUP BY 1, 2, 3, 4
@@ -40,8 +40,8 @@ GROUP BY 1, 2, 3, 4
 # SOLD_AHEAD: an order whose first visit is longer ago has none that counts. A late payment on its
 # way back has no tickets.
 PHONES = """
-SELECT phone_index, (line->>'ticket_type_id')::uuid, (line->>'visit_day')::date,
-       (line->'slot_ids'->>0)::uuid, count(*)
+SELECT phone_index AS subject, (line->>'ticket_type_id')::uuid AS ticket_type_id,
+       (line->>'visit_day')::date AS visit_day, (line->'slot_ids'->>0)::uuid AS slot_id, count(*)
 FROM orders CROSS JOIN LATERAL jsonb_array_elements(lines) AS line
 WHERE tenant_id = %s AND phone_index = ANY(%s) AND visit_day >= %s
   AND status NOT IN ('expired', 'cancelled', 'refunded')
@@ -53,7 +53,7 @@ GROUP BY 1, 2, 3, 4
 RESTRICTED = """
 SELECT document_index, scope, until_day,
        (SELECT jsonb_object_agg(id, coalesce(nullif(phone, ''), name->>'zh-CN', slug)) FROM site
-        WHERE site.tenant_id = restriction.tenant_id)
+        WHERE site.tenant_id = restriction.tenant_id) AS contacts
 FROM restriction
 WHERE tenant_id = %s AND document_index = ANY(%s) AND until_day >= %s AND lifted_at IS NULL
 """

@@ -1,22 +1,22 @@
 """Placing orders: many at once, in two round trips, each with its own outcome.
 
-First round trip: take the advisory locks of idempotency keys and limit subjects, read what was
-answered before and what the subjects already have, lock the stock, read the slots. Then decide in
-memory, in order of arrival. Second: write what was granted, and commit. Nothing is written for what
-was refused but the memory of its answer.
+First round trip: take the advisory locks of idempotency keys and limit subjects, read in one
+statement what was answered before and what the subjects already have (`reading`), lock the stock,
+read the slots. Then decide in memory, in order of arrival. Second: write what was granted, and
+commit. Nothing is written for what was refused but the memory of its answer.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from shanmen.catalog.queries import catalog_at, current_catalog, known_catalog, version_statement
 from shanmen.catalog.rules import Catalog, TicketTypeInfo
-from shanmen.db.idempotency import Known, lookup_statement, remember_statement
+from shanmen.db.idempotency import Known, remember_statement
 from shanmen.db.locks import LOCK_KEYS, lock_key
 from shanmen.db.pipeline import Statement, array, run, run_at_commit, together
 from shanmen.db.session import Outdated, Session
@@ -28,7 +28,7 @@ from shanmen.kit.errors import DomainError, IdempotencyMismatch, all_errors
 from shanmen.orders.errors import NotOnSale, TooEarly, TooLate
 from shanmen.orders.rules import Line
 from shanmen.orders.schemas import Placed, PlaceOrder, Refusal
-from shanmen.orders.service import limits
+from shanmen.orders.service import limits, reading
 from shanmen.orders.service.bundles import choose_companions
 from shanmen.orders.service.prepare import Prepared, PreparedTicket, prepare
 from shanmen.orders.service.write import Granted, insert_statements
@@ -244,8 +244,8 @@ async def _decide(
         for index, request_ready in ready:
             outcomes[index] = batch.decide(request_ready)
     else:
-        [version] = await run(session, [version_statement(session.tenant_id)])
-        await _require(session, catalog, version)
+        [rows] = await run(session, [version_statement(session.tenant_id)])
+        await _require(session, catalog, rows[0][0] if rows else 0)
     return batch, [outcomes[index] for index in range(len(requests))]
 
 
@@ -257,32 +257,29 @@ async def _open(
     locks = limits.subjects(tenant, requests, catalog)
     locks.update([lock_key("idempotency", tenant, key) for key in keys])
     now = clock.now()
-    reading = limits.reading_of(requests, today=now.date())
-    lock, read = stock.lock_statements(tenant, _slot_ids(requests))
-    statements = {
-        "locks": Statement(LOCK_KEYS, (array(sorted(locks)),)),
-        "version": version_statement(tenant),
-        "known": lookup_statement(tenant, keys),
-        **reading.statements(tenant),
-        "lock": lock,
-        "slots": read,
-    }
-    rows = dict(zip(statements, await run(session, statements.values()), strict=True))
-    await _require(session, catalog, rows["version"])
+    wanted = limits.reading_of(requests, today=now.date())
+    read, asked = reading.statement(tenant, keys=keys, reading=wanted)
+    # The slots last: a hot one is what others wait for.
+    slots = stock.lock_statements(tenant, _slot_ids(requests))
+    _, [row], _, slot_rows = await run(
+        session, [Statement(LOCK_KEYS, (array(sorted(locks)),)), read, *slots]
+    )
+    found = reading.found(row, asked)
+    await _require(session, catalog, found.version)
     return Batch(
         tenant_id=tenant,
         catalog=catalog,
         now=now,
         hold_seconds=hold_seconds,
-        stock=stock.locked(rows["slots"]),
+        stock=stock.locked(slot_rows),
         usage=limits.Usage(
             catalog,
-            rows.get("documents", ()),
-            rows.get("phones", ()),
-            rows.get("restricted", ()),
-            kinds=reading.kinds,
+            found.limits.get("documents", ()),
+            found.limits.get("phones", ()),
+            found.limits.get("restricted", ()),
+            kinds=wanted.kinds,
         ),
-        known={row[0]: Known(*row[1:]) for row in rows["known"]},
+        known=found.known,
     )
 
 
@@ -296,11 +293,10 @@ def _slot_ids(requests: Sequence[Prepared]) -> list[UUID]:
     return list(slots.values())
 
 
-async def _require(session: Session, catalog: Catalog, version: list[tuple[Any, ...]]) -> None:
-    """Raise Outdated unless the catalog is the one of this version (no row is version 0)."""
-    now = version[0][0] if version else 0
-    if now != catalog.version:
-        await catalog_at(session, now)
+async def _require(session: Session, catalog: Catalog, version: int) -> None:
+    """Raise Outdated unless the catalog is the one of this version."""
+    if version != catalog.version:
+        await catalog_at(session, version)
         raise Outdated
 
 
