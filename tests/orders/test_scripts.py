@@ -58,7 +58,9 @@ async def test_the_code_drawn_on_the_phone_reads_as_the_ticket() -> None:
 async def test_the_changing_part_is_the_servers() -> None:
     rotating = VECTORS["rotating"]
     drawing = module((FOLDER / "qr.js").read_text())
-    source = (FOLDER / "rotating.js").read_text().replace('"./qr.js"', f'"{drawing}"')
+    timing = module((FOLDER / "clock.js").read_text())
+    source = (FOLDER / "rotating.js").read_text()
+    source = source.replace('"./qr.js"', f'"{drawing}"').replace('"./clock.js"', f'"{timing}"')
     async with chromium() as browser:
         page = await browser.new_page()
         # Subtle cryptography is for secure places alone, such as a page on this machine.

@@ -1,6 +1,7 @@
 // The part of a ticket's code that changes every 30 seconds (docs/ticket-format.md), made on the
 // phone without network from the keys that came with the page.
 
+import { measure, now } from "./clock.js";
 import { qr } from "./qr.js";
 
 const STEP_SECONDS = 30;
@@ -38,29 +39,37 @@ export function follow(element) {
   const label = element.querySelector("svg")?.getAttribute("aria-label") ?? "";
   let timer = 0;
   let shown = -1;
-  const draw = async () => {
-    const step = Math.floor(Date.now() / 1000 / STEP_SECONDS);
+  let ended = false;
+  const show = async (step) => {
     const day = keys.find((each) => each.begins <= step * STEP_SECONDS && step * STEP_SECONDS < each.ends);
-    if (day && step !== shown && crypto.subtle) {
-      const text = element.dataset.token + (await tail(day.key, step));
-      element.replaceChildren(qr(text, label));
-      shown = step;
-      if (note) note.textContent = note.dataset.live;
-    }
-    const next = (step + 1) * STEP_SECONDS * 1000 - Date.now();
-    timer = setTimeout(draw, Math.min(Math.max(next, 50), 5000));
+    if (!day || step === shown || !crypto.subtle) return;
+    shown = step;
+    const text = element.dataset.token + (await tail(day.key, step));
+    // Once the time was set right, a code that was begun before comes too late.
+    if (shown !== step) return;
+    element.replaceChildren(qr(text, label));
+    if (note) note.textContent = note.dataset.live;
   };
-  // A page that was asleep must not show an old code.
+  const draw = () => {
+    clearTimeout(timer);
+    const step = Math.floor(now() / 1000 / STEP_SECONDS);
+    show(step);
+    const next = (step + 1) * STEP_SECONDS * 1000 - now();
+    if (!ended) timer = setTimeout(draw, Math.min(Math.max(next, 50), 5000));
+  };
+  // A page that was asleep must not show an old code, and the phone's clock may have been set.
   const wake = () => {
-    if (document.visibilityState === "visible") {
-      clearTimeout(timer);
-      draw();
-    }
+    if (document.visibilityState !== "visible") return;
+    draw();
+    measure().then(draw);
   };
   document.addEventListener("visibilitychange", wake);
-  draw();
+  window.addEventListener("online", wake);
+  wake();
   return () => {
+    ended = true;
     clearTimeout(timer);
     document.removeEventListener("visibilitychange", wake);
+    window.removeEventListener("online", wake);
   };
 }
