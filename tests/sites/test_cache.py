@@ -34,6 +34,27 @@ async def test_an_answer_lives_for_its_seconds():
         assert await cache.get(1, source) == "b"
 
 
+async def test_it_is_renewed_before_anybody_waits():
+    cache: Remembered[int, object] = Remembered(seconds=5, renew_after=3)
+    source = Source("a", "b", ValueError("x"), "c")
+    with clock.at(NOW) as time:
+        assert await cache.get(1, source) == "a"
+        time.advance(2.9)
+        assert await cache.get(1, source) == "a"
+        assert source.asked == 1
+        time.advance(0.1)
+        assert [await cache.get(1, source) for _ in range(3)] == ["a"] * 3
+        await asyncio.sleep(0.01)
+        assert await cache.get(1, source) == "b"
+        assert source.asked == 2
+        # Where renewing fails, what is kept is given as long as it may be, and no longer.
+        time.advance(4)
+        assert await cache.get(1, source) == "b"
+        await asyncio.sleep(0.01)
+        time.advance(1)
+        assert await cache.get(1, source) == "c"
+
+
 async def test_none_is_asked_again():
     cache: Remembered[int, object] = Remembered(seconds=5)
     source = Source(None, "b")

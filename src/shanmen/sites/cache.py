@@ -22,11 +22,16 @@ class Remembered(Generic[K, V]):
 
     Args:
         seconds: how long an answer is used again.
+        renew_after: from this age on it is looked up again, while the one that is kept is still
+            given: then nobody waits for it, as long as somebody asks often enough.
         max_entries: beyond this many the oldest answer is forgotten.
     """
 
-    def __init__(self, *, seconds: float, max_entries: int = MAX_ENTRIES) -> None:
+    def __init__(
+        self, *, seconds: float, renew_after: float | None = None, max_entries: int = MAX_ENTRIES
+    ) -> None:
         self._seconds = seconds
+        self._renew_after = seconds if renew_after is None else renew_after
         self._max = max_entries
         self._values: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._loading: dict[K, asyncio.Task[V | None]] = {}
@@ -44,15 +49,21 @@ class Remembered(Generic[K, V]):
     async def get(self, key: K, load: Callable[[], Awaitable[V | None]]) -> V | None:
         """The remembered value, or what `load` finds."""
         kept = self._values.get(key)
-        if kept is not None and 0 <= clock.monotonic() - kept[0] < self._seconds:
+        if kept is not None and 0 <= (age := clock.monotonic() - kept[0]) < self._seconds:
+            if age >= self._renew_after:
+                self._look_up(key, load)
             return kept[1]
+        # The look-up goes on for the others when the request that began it is given up.
+        return await asyncio.shield(self._look_up(key, load))
+
+    def _look_up(self, key: K, load: Callable[[], Awaitable[V | None]]) -> asyncio.Task[V | None]:
+        """The look-up that goes on for this key, or one that begins now."""
         task = self._loading.get(key)
         if task is None:
             task = asyncio.ensure_future(self._load(key, load))
             self._loading[key] = task
             task.add_done_callback(lambda done: self._loaded(key, done))
-        # The look-up goes on for the others when the request that began it is given up.
-        return await asyncio.shield(task)
+        return task
 
     async def _load(self, key: K, load: Callable[[], Awaitable[V | None]]) -> V | None:
         # Time is taken before the look-up, so that an answer never lives longer than it may.

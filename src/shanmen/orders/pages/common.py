@@ -27,6 +27,8 @@ CHANNEL: Final = "web"
 """The channel of the visitor's pages."""
 FRAME_SECONDS: Final = 5.0
 PAGE_SECONDS: Final = 0.5
+_RENEWED_AT: Final = 0.6
+"""After this share of its time something that is remembered is made anew, before anybody waits."""
 _FRAMES: Final = "orders_frames"
 _PAGES: Final = "orders_pages"
 
@@ -65,7 +67,7 @@ def remembered(
     state = connection.app.state
     found = state.get(name)
     if not isinstance(found, Remembered):
-        found = state[name] = Remembered(seconds=seconds)
+        found = state[name] = Remembered(seconds=seconds, renew_after=seconds * _RENEWED_AT)
     return found
 
 
