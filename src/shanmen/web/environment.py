@@ -62,18 +62,24 @@ class Rendering:
     """The request a template is being rendered for."""
 
     request: AnyRequest
-    token: str
-    token_is_new: bool
-    token_used: bool = False
+    secret: bytes = field(repr=False)
+    token: str | None
+    """The form token of the reader's cookie; None where there is none yet."""
+    new_token: str | None = None
+    """One that was made for this page, because it has a form."""
+
+    def form_token(self) -> str:
+        """The reader's form token; made at its first use."""
+        if self.token is None:
+            self.token = self.new_token = signing.new_token(self.secret)
+        return self.token
 
 
 rendering: ContextVar[Rendering] = ContextVar("shanmen_webrendering")
 
 
 def _csrf_token() -> str:
-    current = rendering.get()
-    current.token_used = True
-    return signing.mask(current.token)
+    return signing.mask(rendering.get().form_token())
 
 
 def _csrf_field() -> Markup:

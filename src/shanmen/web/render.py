@@ -75,16 +75,14 @@ class Web:
             i18n.reload_catalogs()
         cookie = request.cookies.get(CSRF_COOKIE)
         known = cookie if signing.token_is_valid(self.config.secret, cookie) else None
-        current = Rendering(
-            request, known or signing.new_token(self.config.secret), token_is_new=known is None
-        )
+        current = Rendering(request, self.config.secret, known)
         mark = rendering.set(current)
         try:
             source = self.environments[locale].get_template(template)
             html = source.render(context) if block is None else render_block(source, context, block)
         finally:
             rendering.reset(mark)
-        return html, current.token if current.token_used and current.token_is_new else None
+        return html, current.new_token
 
 
 def web_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Web:
