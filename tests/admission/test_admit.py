@@ -205,6 +205,9 @@ async def test_a_code_that_moves(gates: Gates) -> None:
     # Nobody has a picture of later: it is a phone whose clock is fast.
     later = await gates.moving_code(made, gates.at(11, 3))
     assert (await gates.scan(later)).reason == "code_ahead"
+    # Nobody has a picture of later: it is a phone whose clock is fast.
+    later = await gates.moving_code(made, gates.at(11, 3))
+    assert (await gates.scan(later)).reason == "code_ahead"
     assert (await gates.scan(await gates.moving_code(made, gates.at(11)))).outcome == "admitted"
 
 

@@ -24,6 +24,7 @@ from shanmen.admission.protocol import (
 )
 from shanmen.admission.rules import (
     COMPANION_SECONDS,
+    NOT_OF_NOW,
     Code,
     Decision,
     DocumentCheck,
@@ -107,7 +108,7 @@ class Decider:
         if verdict.outcome in {Outcome.MISSING, Outcome.NO_KEY}:
             # Without the day's key nobody can tell: then it is worth what paper is.
             return presented
-        return replace(presented, code=Code.FRESH if verdict.fresh else Code.STALE)
+        return replace(presented, code=Code.of_changing(verdict))
 
     def _choose(
         self, scan: AskRequest, presented: Presented, state: GateState
@@ -309,7 +310,7 @@ def _document_check(
         # Sold after this gate went offline: that a document was shown counts, its mark goes into
         # the journal, and the server compares it when it hears of it. A picture of a code gains
         # nothing by that.
-        counts_for = presented.shown and presented.code is not Code.STALE
+        counts_for = presented.shown and presented.code not in NOT_OF_NOW
         return DocumentCheck.MATCHES if counts_for else DocumentCheck.NOT_SHOWN
     own = {mark for mark, _ in row.documents}
     return DocumentCheck.MATCHES if own & set(presented.marks) else DocumentCheck.DIFFERS

@@ -21,6 +21,7 @@ from shanmen.admission.rules.facts import (
 )
 from shanmen.admission.rules.reasons import (
     CLOSEST_FIRST,
+    NOT_OF_NOW,
     NOT_OVERRIDABLE,
     CaseKind,
     Code,
@@ -34,6 +35,7 @@ __all__ = [
     "COMPANION_SECONDS",
     "DOCUMENT",
     "FREE",
+    "NOT_OF_NOW",
     "NOT_OVERRIDABLE",
     "CaseKind",
     "Code",

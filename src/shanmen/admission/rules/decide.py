@@ -16,6 +16,7 @@ from shanmen.admission.rules.hours import outside_hours
 from shanmen.admission.rules.reasons import (
     CLOSEST_FIRST,
     NO_TICKET,
+    NOT_OF_NOW,
     Code,
     DocumentCheck,
     Reason,
@@ -186,8 +187,8 @@ def _proof(ticket: TicketFacts, scan: ScanFacts, gate: GateState) -> Refusal | N
 
 
 def _missing_proof(ticket: TicketFacts, scan: ScanFacts) -> Reason | None:
-    if scan.code is Code.STALE:
-        return Reason.CODE_STALE
+    if scan.code in NOT_OF_NOW:
+        return NOT_OF_NOW[scan.code]
     if ticket.flags & SECOND_FACTOR and ticket.has_documents:
         return Reason.DOCUMENT_REQUIRED
     rule = ticket.static_code or (DOCUMENT if ticket.flags & ROTATING else FREE)

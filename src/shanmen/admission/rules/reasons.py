@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from shanmen.tickets.rotating import Outcome, RotatingVerdict
+
 
 class Reason(StrEnum):
     """Why somebody is refused; texts: ``admission.reason.<code>``, ``admission.tell.<code>``."""
@@ -32,6 +34,8 @@ class Reason(StrEnum):
     DOCUMENT_MISMATCH = "document_mismatch"
     DOCUMENT_REQUIRED = "document_required"
     CODE_STALE = "code_stale"
+    CODE_AHEAD = "code_ahead"
+    """The phone that shows the code is ahead of the time."""
     TOO_SOON = "too_soon"
     LANE_CLOSED = "lane_closed"
     BLOCKED = "blocked"
@@ -69,6 +73,8 @@ class Code(StrEnum):
     """A signed code whose changing part is of this half minute."""
     STALE = "stale"
     """A signed code whose changing part is old: most likely a picture of a code."""
+    AHEAD = "ahead"
+    """A signed code whose changing part is of later: a phone whose clock is fast."""
     TYPED = "typed"
     """The ticket's short number, typed by the guard."""
     DOCUMENT = "document"
@@ -77,6 +83,13 @@ class Code(StrEnum):
     """A code that this operator did not sign."""
     UNREADABLE = "unreadable"
     """Not a code of ours at all."""
+
+    @classmethod
+    def of_changing(cls, verdict: RotatingVerdict) -> "Code":
+        """What a code is by its part that changes."""
+        if verdict.fresh:
+            return cls.FRESH
+        return cls.AHEAD if verdict.outcome is Outcome.FROM_FUTURE else cls.STALE
 
 
 class DocumentCheck(StrEnum):
@@ -108,10 +121,17 @@ NO_TICKET = {
     Code.FORGED: Reason.BAD_SIGNATURE,
 }
 
+NOT_OF_NOW = {
+    Code.STALE: Reason.CODE_STALE,
+    Code.AHEAD: Reason.CODE_AHEAD,
+}
+"""What a changing code proves nothing by, unless a document stands beside it."""
+
 CLOSEST_FIRST = (
     Reason.DOCUMENT_REQUIRED,
     Reason.DOCUMENTS_UNREADABLE,
     Reason.CODE_STALE,
+    Reason.CODE_AHEAD,
     Reason.COMPANION_MISSING,
     Reason.ZONE_FULL,
     Reason.TOO_SOON,

@@ -135,7 +135,7 @@ class Book:
         )
         if verdict.outcome is rotating.Outcome.MISSING:
             return presented
-        return replace(presented, code=Code.FRESH if verdict.fresh else Code.STALE)
+        return replace(presented, code=Code.of_changing(verdict))
 
     def _with_home(self, facts: TicketFacts, presented: Presented) -> TicketFacts:
         """The ticket with the one entrance that its code names, if it names one."""
