@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shanmen.kit import clock
 from shanmen.kit.days import EVERY_WEEKDAY, DayKind, plain_kind
-from shanmen.kit.hours import Window, days_open, ever_open, next_opening, openings
+from shanmen.kit.hours import Window, days_open, next_opening, openings
 
 ZONE = "Asia/Shanghai"
 FRIDAY = date(2026, 5, 1)
@@ -87,15 +87,6 @@ def test_the_next_opening():
         at(17, day=date(2026, 5, 5)),
     )
     assert next_opening([weekday], at(12), at(12, day=date(2026, 5, 4)), ZONE, kind_of) is None
-
-
-def test_whether_a_visit_can_be_made_at_all():
-    noon, evening = at(12), at(18)
-    assert ever_open([], noon, evening, ZONE, kind_of)
-    assert ever_open([NIGHT], noon, evening, ZONE, kind_of)
-    assert not ever_open([NIGHT], noon, at(17), ZONE, kind_of)
-    assert not ever_open([WEEKDAYS], noon, evening, ZONE, kind_of)
-    assert ever_open([WEEKDAYS], noon, evening + timedelta(days=1), ZONE, kind_of)
 
 
 windows = st.builds(

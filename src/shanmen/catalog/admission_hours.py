@@ -84,9 +84,9 @@ def hours_problems(specs: Sequence[HoursSpec]) -> list[DomainError]:
     return found
 
 
-def told(windows: Iterable[Window], locale: Locale) -> list[str]:
-    """Each window in a line: ``Mon–Fri · except public holidays · 17:00–21:30``."""
-    return [_line(window, locale) for window in windows]
+def told(windows: Iterable[Window], locale: Locale) -> str:
+    """Windows in words, ``Mon–Fri · except public holidays · 17:00–21:30``; empty: any time."""
+    return t(locale, "catalog.hours.or").join(_line(window, locale) for window in windows)
 
 
 def _line(window: Window, locale: Locale) -> str:

@@ -1,5 +1,6 @@
 """清河古镇: a small town park of another operator, with one gate and one ticket a day."""
 
+from shanmen.catalog.admission_hours import HoursSpec
 from shanmen.catalog.schemas import LimitsSpec, LocalText, RefundStepSpec, TicketTypeSpec
 from shanmen.demo import logins
 from shanmen.demo.build import Gate, Hours, Kind, ParkSpec, Price, both
@@ -68,6 +69,30 @@ KINDS = (
             position=40,
         ),
         [Price("年卡", 128)],
+        [("day", 1)],
+    ),
+    Kind(
+        "weekday-pass",
+        TicketTypeSpec(
+            name=LocalText(zh="平日年卡", en="Weekday pass"),
+            description=LocalText(
+                zh="365 天内工作日不限次入园；周末请在 9:30 前入园，法定节假日不可用。",
+                en="Any number of visits on workdays in 365 days; at weekends come before 9:30.",
+            ),
+            audience="any",
+            entries=0,
+            valid_days=365,
+            rotating=True,
+            max_per_order=4,
+            refund=REFUND,
+            limits=LimitsSpec(per_document_day=1, per_document_year=1, group="pass"),
+            admission_hours=[
+                HoursSpec(day_kinds=["workday"]),
+                HoursSpec(ends="09:30", day_kinds=["weekend"]),
+            ],
+            position=50,
+        ),
+        [Price("平日年卡", 88)],
         [("day", 1)],
     ),
 )

@@ -122,12 +122,3 @@ def next_opening(
         if opening.starts > after:
             return opening
     return None
-
-
-def ever_open(
-    windows: Sequence[Window], starts: datetime, ends: datetime, timezone: str, kind_of: KindOf
-) -> bool:
-    """Whether there is a moment between two instants at which one could enter."""
-    if not windows or days_open(windows, starts, timezone, kind_of):
-        return True
-    return next_opening(windows, starts, ends, timezone, kind_of) is not None

@@ -8,6 +8,7 @@ from uuid import UUID
 from litestar import get
 from litestar.di import NamedDependency
 
+from shanmen.catalog.admission_hours import told
 from shanmen.catalog.rules import TicketTypeInfo
 from shanmen.db.session import Unit
 from shanmen.inventory.rules import Availability, SlotOffer
@@ -22,7 +23,7 @@ from shanmen.orders.pages.common import (
     remembered,
     same_for_all,
 )
-from shanmen.orders.pages.say import hours_of, rules_of, who_for
+from shanmen.orders.pages.say import rules_of, who_for
 from shanmen.orders.pages.window import (
     MONTH_SECONDS,
     SLOT_STATES,
@@ -137,7 +138,7 @@ async def _home(request: AnyRequest, site: SiteContext, unit: Unit, asked: str) 
         months=months,
         types=month.types,
         who={item.kind.id: who_for(item.kind, locale) for item in month.types},
-        hours={item.kind.id: hours_of(item.kind, locale) for item in month.types},
+        hours={item.kind.id: told(item.kind.admission_hours, locale) for item in month.types},
         soonest=next((d for d in month.days if d.price_fen is not None), None),
     )
 
@@ -243,7 +244,7 @@ def _type_row(
         kind,
         shop.price(kind) or 0,
         who_for(kind, locale),
-        hours_of(kind, locale),
+        told(kind.admission_hours, locale),
         min(most, left) if bookable else 0,
         left if capped or not bookable else None,
         others,

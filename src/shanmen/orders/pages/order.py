@@ -13,6 +13,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from markupsafe import Markup
 
+from shanmen.catalog.admission_hours import told
 from shanmen.db.pipeline import Statement
 from shanmen.db.reading import keyring_of
 from shanmen.db.session import Unit
@@ -30,7 +31,7 @@ from shanmen.orders.pages.common import (
     order_path,
     providers_of,
 )
-from shanmen.orders.pages.say import hours_of, rules_of
+from shanmen.orders.pages.say import rules_of
 from shanmen.orders.queries import OrderFile, file_for_page
 from shanmen.orders.rules import EXTENDABLE_MINUTES, State
 from shanmen.orders.schemas import OrderLineView, OrderView
@@ -152,7 +153,7 @@ def cards(contents: OrderContents, site: SiteContext, locale: Locale) -> list[Ti
                     for a, b in further
                 ),
                 _last_day(starts.date(), ends.date(), locale),
-                hours_of(kind, locale) if kind else "",
+                told(kind.admission_hours, locale) if kind else "",
                 code,
                 _picture(code, state, now, name=name, number=number, locale=locale),
                 state,

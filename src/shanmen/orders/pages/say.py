@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shanmen.catalog.admission_hours import told
 from shanmen.catalog.rules import RefundRule, RescheduleRule, TicketTypeInfo
 from shanmen.kit import clock
 from shanmen.web import i18n
@@ -17,11 +16,6 @@ class RuleText:
 
     names: tuple[str, ...]
     lines: tuple[str, ...]
-
-
-def hours_of(kind: TicketTypeInfo, locale: Locale) -> str:
-    """When a ticket opens the gates, in words; empty where that is at any time."""
-    return i18n.t(locale, "orders.semicolon").join(told(kind.admission_hours, locale))
 
 
 def refund_lines(
