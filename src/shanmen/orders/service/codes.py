@@ -16,6 +16,7 @@ from shanmen.tickets.keys import signing_key
 SHOWN: Final = frozenset({"valid", "used"})
 """States in which a ticket has a code: a used one is still asked for, to see when it was used."""
 MOST_KEY_DAYS: Final = 31
+"""How many days ahead a phone can make codes without having been online."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ def _code(
 
 
 def _day_keys(keyring: Keyring, body: token.TicketBody, timezone: str) -> tuple[DayKey, ...]:
-    day = clock.local(body.valid_from, timezone).date()
+    # What is over needs no key any more, so an annual pass has those of the days to come.
+    day = max(clock.local(body.valid_from, timezone).date(), clock.today(timezone))
     last = clock.local(body.valid_until, timezone).date()
     found: list[DayKey] = []
     while day <= last and len(found) < MOST_KEY_DAYS:
