@@ -106,13 +106,23 @@ async def test_after_two_failures_nobody_waits_any_more(agent, server):
     assert server.calls.count(protocol.PATH_DECIDE) == 2
 
 
+async def test_a_server_that_leaves_a_lane_waiting_is_not_called_reached(agent, server):
+    assert agent.status().connected
+    server.answers_late = True
+    await agent.scan(ONE, server.sell(tell=False).text)
+    assert not agent.status().connected
+    server.answers_late = False
+    await agent.sync()
+    assert agent.status().connected
+
+
 def test_the_breaker_opens_and_closes():
     breaker = Breaker(failures=2)
-    seen = [breaker.closed]
+    seen = [(breaker.closed, breaker.answered)]
     for happen in (breaker.well, breaker.failed, breaker.failed, breaker.well):
         happen()
-        seen.append(breaker.closed)
-    assert seen == [False, True, True, False, True]
+        seen.append((breaker.closed, breaker.answered))
+    assert seen == [(False, False), (True, True), (True, False), (False, False), (True, True)]
 
 
 async def test_what_was_given_back_is_not_asked_about_too_early(agent, server):

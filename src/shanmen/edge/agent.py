@@ -304,7 +304,7 @@ class Agent:
         memory, figures, sync = self._gate.memory, self._gate.figures, self._sync
         return AgentState(
             enrolled=memory.place is not None,
-            connected=sync is not None and sync.connected,
+            connected=sync is not None and sync.connected and self._breaker.answered,
             revoked=memory.revoked,
             emergency=self._emergency,
             queue=figures.last - figures.through,

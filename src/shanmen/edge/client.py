@@ -95,6 +95,11 @@ class Breaker:
         """Whether asking is worth a visitor's time."""
         return self._failures < self._allowed
 
+    @property
+    def answered(self) -> bool:
+        """Whether the last answer came in time, to a lane or to the talk in the background."""
+        return self._failures == 0
+
     def failed(self) -> None:
         """An answer did not come in time."""
         self._failures += 1

@@ -81,7 +81,7 @@ class AgentState(Struct, frozen=True, kw_only=True):
 
     enrolled: bool
     connected: bool
-    """The server answered the last time it was asked."""
+    """The server answered in time when it was asked last, by a lane or in the background."""
     revoked: bool
     emergency: bool
     queue: int
