@@ -12,6 +12,7 @@ from shanmen.admission.coalesce import Arrived, admission_coalescer, arrive
 from shanmen.admission.errors import LaneUnknown, NothingScanned
 from shanmen.admission.models import Scan
 from shanmen.kit import clock, ids
+from shanmen.kit.errors import IdempotencyMismatch
 from shanmen.tickets import token
 from shanmen.tickets.keys import signing_key
 from shanmen.tickets.token import ROTATING, SECOND_FACTOR
@@ -49,11 +50,36 @@ async def test_the_same_scan_gets_the_same_decision(gates: Gates) -> None:
     assert (await gates.row(made.id)).persons_entered == 3
 
 
-async def test_a_scan_id_used_for_another_ticket_keeps_its_first_decision(gates: Gates) -> None:
+async def test_a_scan_id_used_for_another_question_is_refused(gates: Gates) -> None:
+    one, other = await gates.ticket("family"), await gates.ticket()
+    asked = {"scan_id": ids.new_id(), "persons": 1}
+    first = await gates.scan(one.code, **asked)
+    for code, changes in (
+        (other.code, {}),
+        ("SM1FORGED", {}),
+        (one.code, {"persons": 2}),
+        (one.code, {"lane_id": gates.east_2}),
+        (one.code, {"document": one.documents[0]}),
+        (one.code, {"direction": "in"}),
+    ):
+        with pytest.raises(IdempotencyMismatch) as refused:
+            await gates.scan(code, **{**asked, **changes})
+        assert refused.value.field == "scan_id"
+    # Who stands there is no part of the question.
+    assert await gates.scan(one.code, **asked, staff="Wu (wu)") == first
+    assert (await gates.row(one.id)).persons_entered == 1
+    assert (await gates.row(other.id)).persons_entered == 0
+
+
+async def test_one_id_for_two_questions_of_a_batch(gates: Gates) -> None:
     one, other = await gates.ticket(), await gates.ticket()
-    scan_id = ids.new_id()
-    first = await gates.scan(one.code, scan_id=scan_id)
-    assert await gates.scan(other.code, scan_id=scan_id) == first
+    asked = gates.request(one.code)
+    scans = [asked, msgspec.structs.replace(asked, code=other.code), asked]
+    with clock.at(gates.at(11)):
+        first, clash, again = await gates.unit()(service.admit, scans=scans)
+    assert isinstance(clash, IdempotencyMismatch)
+    assert first == again
+    assert (first.ticket_id, first.outcome) == (one.id, "admitted")
     assert (await gates.row(other.id)).persons_entered == 0
 
 
@@ -202,9 +228,6 @@ async def test_a_code_that_moves(gates: Gates) -> None:
     assert (await gates.scan(made.code)).reason == "document_required"
     picture = await gates.moving_code(made, gates.at(10, 50))
     assert (await gates.scan(picture)).reason == "code_stale"
-    # Nobody has a picture of later: it is a phone whose clock is fast.
-    later = await gates.moving_code(made, gates.at(11, 3))
-    assert (await gates.scan(later)).reason == "code_ahead"
     # Nobody has a picture of later: it is a phone whose clock is fast.
     later = await gates.moving_code(made, gates.at(11, 3))
     assert (await gates.scan(later)).reason == "code_ahead"

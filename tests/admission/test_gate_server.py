@@ -15,6 +15,7 @@ from shanmen.admission.service import change_lane, changes, devices
 from shanmen.admission.service.devices import Device
 from shanmen.db.session import Database, Session
 from shanmen.kit import clock, ids
+from shanmen.kit.errors import IdempotencyMismatch
 from shanmen.tickets import feed, token
 from shanmen.tickets.token import ROTATING
 from tests.admission.conftest import CHIEF, Gates, Made
@@ -330,6 +331,10 @@ async def test_the_server_decides_for_a_gate(house: Gatehouse):
         assert first.ticket_id == made.id.bytes
         again = await gate.decide(gates.east, made.code)
         assert (again.outcome, again.reason) == ("refused", "already_used")
+        # A gate that asks the same scan again may know more by then.
+        assert await gate.decide(gates.east, made.code, scan_id=scan, persons=1) == first
+        with pytest.raises(IdempotencyMismatch):
+            await gates.scan(made.code, scan_id=scan)
         assert await house.entered(made) == 1
         await gate.sync()
         row = gate.tickets[made.id.bytes]

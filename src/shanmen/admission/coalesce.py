@@ -40,7 +40,7 @@ def admission_coalescer(
     """
 
     async def run(tenant_id: int, arrived: list[Arrived]) -> list[Outcome]:
-        read = {one.scan.scan_id: one.presented for one in arrived if one.presented is not None}
+        read = [one.presented for one in arrived]
         scans = [one.scan for one in arrived]
         return await database.unit(tenant_id)(admit, scans=scans, read=read, alone=True)
 

@@ -119,6 +119,8 @@ class Scan(TenantRow, Base):
     """The gate that decided it or asked for it."""
     gate_persons: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     """Of `persons`, how many that gate knows of: what it was answered or has told itself."""
+    asked: Mapped[BlindIndex | None]
+    """Mark of what was asked under this id (`presented.mark_of`); None for what gates ask."""
 
 
 class GateDevice(TenantRow, Base):

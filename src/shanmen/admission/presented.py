@@ -7,14 +7,17 @@ wrong case and digits full-width. Both are put right before anything is read.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shanmen.admission.rules import Code
-from shanmen.admission.schemas import ScanRequest
+from shanmen.admission.schemas import GateScan, ScanRequest
 from shanmen.kit.crypto import Keyring
 from shanmen.tickets import token
 from shanmen.tickets.gate import document_indexes
 from shanmen.tickets.token import TicketBody
+
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,19 @@ def recognise(
         if found:
             return Presented(Code.DOCUMENT, documents=found, shows_document=True)
     return Presented(Code.UNREADABLE, documents=shown, shows_document=shows)
+
+
+def mark_of(scan: ScanRequest, *, keyring: Keyring) -> int | None:
+    """A mark of what a scan asks, by which the same id with another question is told.
+
+    Under a key, because document numbers can be enumerated. Who stands at the gate decides nothing
+    and is left out. None for what an enrolled gate asks: it may ask again knowing more, and its
+    journal is the truth of its scans.
+    """
+    if isinstance(scan, GateScan):
+        return None
+    said = (scan.lane_id, scan.code, scan.kind, scan.document, scan.persons, scan.direction)
+    return keyring.blind_index(_encode(said), purpose="scan")
 
 
 def _read_code(

@@ -49,6 +49,7 @@ class ScanRecord:
     staff_label: str
     device_id: UUID | None = None
     gate_persons: int = 0
+    asked: int | None = None
     override_by: str | None = None
     override_reason: str | None = None
     undone_at: datetime | None = None
@@ -59,7 +60,7 @@ class ScanRecord:
 
 _NAMES = tuple(field.name for field in fields(ScanRecord))
 COLUMNS = ", ".join(_NAMES)
-WRITTEN = 20
+WRITTEN = 21
 """The columns that a scan is written with; the rest come with an override or an undo."""
 _written = attrgetter(*_NAMES[:WRITTEN])
 DETAILS = _NAMES.index("details")
@@ -69,7 +70,7 @@ INSERT INTO scan (tenant_id, {", ".join(_NAMES[:WRITTEN])})
 SELECT %s, t.* FROM unnest(%s::uuid[], %s::timestamptz[], %s::date[], %s::uuid[], %s::uuid[],
     %s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[],
     %s::smallint[], %s::smallint[], %s::jsonb[], %s::bigint[], %s::text[],
-    %s::uuid[], %s::smallint[]) AS t
+    %s::uuid[], %s::smallint[], %s::bigint[]) AS t
 """  # noqa: S608 - our own column names
 
 BY_ID = f"""

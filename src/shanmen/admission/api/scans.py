@@ -21,7 +21,7 @@ from shanmen.admission.schemas import (
     UndoRequest,
 )
 from shanmen.db.session import Unit
-from shanmen.kit.errors import DomainError
+from shanmen.kit.errors import DomainError, IdempotencyMismatch
 from shanmen.sites.access import access_in, requires
 from shanmen.sites.queries import ApiCaller
 from shanmen.sites.schemas import problems
@@ -77,7 +77,7 @@ def told(view: DecisionView, locale: Locale) -> Told:
     status_code=200,
     tags=["Admission"],
     summary="Decide one scan",
-    responses=problems(errors.LaneUnknown, errors.NothingScanned),
+    responses=problems(errors.LaneUnknown, errors.NothingScanned, IdempotencyMismatch),
 )
 async def admit(
     data: JSONBody[ScanRequest], request: AnyRequest, caller: NamedDependency[ApiCaller]

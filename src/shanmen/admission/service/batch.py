@@ -3,8 +3,9 @@
 Documents and short numbers need one before, to find their tickets; operators who limit zones, have
 tickets for companions or block documents need one between.
 
-A scan is known by the id its device chose. That id is looked up only after the tickets are locked,
-so of two transactions with the same scan the second sees what the first wrote. Scans that lock no
+A scan is known by the id its device chose, and by what was asked under it: the same id with another
+question is refused. The id is looked up only after the tickets are locked, so of two transactions
+with the same scan the second sees what the first wrote. Scans that lock no
 ticket (an unknown code) can still meet; then the database refuses the second row, and the whole
 transaction runs again and finds the first.
 """
@@ -12,14 +13,14 @@ transaction runs again and finds the first.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
+from itertools import repeat
 from uuid import UUID
 
 import psycopg
 
 from shanmen.admission import records
 from shanmen.admission.events import tickets_used_statements
-from shanmen.admission.presented import Presented, recognise
+from shanmen.admission.presented import Presented, mark_of, recognise
 from shanmen.admission.queries import views_of
 from shanmen.admission.records import ScanRecord
 from shanmen.admission.schemas import DecisionView, GateScan, ScanRequest
@@ -30,7 +31,8 @@ from shanmen.catalog.queries import catalog_at
 from shanmen.db.pipeline import Statement, run, run_at_commit, together
 from shanmen.db.session import Session
 from shanmen.kit import clock
-from shanmen.kit.errors import DomainError
+from shanmen.kit.crypto import Keyring
+from shanmen.kit.errors import DomainError, IdempotencyMismatch
 from shanmen.tickets import feed, gate
 from shanmen.tickets.keys import own_keys
 
@@ -49,43 +51,55 @@ async def admit(
     session: Session,
     *,
     scans: Sequence[ScanRequest],
-    read: Mapping[UUID, Presented] = MappingProxyType({}),
+    read: Sequence[Presented | None] = (),
     alone: bool = False,
 ) -> list[Outcome]:
     """Decide many scans in this transaction, in their order; one outcome for each.
 
     A scan that was decided before gets the same decision again and changes nothing. A request that
-    cannot be a scan (an unknown lane, nothing scanned) is answered with its error and leaves its
-    neighbours alone. The caller commits before it answers anybody.
+    cannot be a scan (an unknown lane, nothing scanned, an id of another scan) is answered with its
+    error and leaves its neighbours alone. The caller commits before it answers anybody.
 
     Args:
         scans: what devices ask.
-        read: what scans present, by their ids, as far as `recognise` has read it already.
+        read: what the scans present, one for each, as far as `recognise` has read it already.
         alone: the transaction has no other work, so that what is written goes with its commit.
     """
     now = clock.now()
     keys = own_keys(session.keyring)
-    read = {
-        scan.scan_id: read.get(scan.scan_id) or recognise(scan, keyring=session.keyring, keys=keys)
-        for scan in scans
-    }
-    found = await _find(session, read.values(), now)
-    book, known = await _lock_and_read(session, scans, read, found, now)
+    presented = [
+        seen or recognise(scan, keyring=session.keyring, keys=keys)
+        for scan, seen in zip(scans, read or repeat(None), strict=False)
+    ]
+    found = await _find(session, presented, now)
+    book, known = await _lock_and_read(session, scans, presented, found, now)
     fresh: dict[UUID, ScanRecord] = {}
-    errors: dict[UUID, DomainError] = {}
-    for scan in scans:
-        if scan.scan_id in known or scan.scan_id in fresh:
-            continue
-        decided = book.decide(scan, read[scan.scan_id])
-        if isinstance(decided, DomainError):
-            errors[scan.scan_id] = decided
-        else:
-            fresh[scan.scan_id] = decided
+    errors: dict[int, DomainError] = {}
+    for place, (scan, seen) in enumerate(zip(scans, presented, strict=True)):
+        before = known.get(scan.scan_id) or fresh.get(scan.scan_id)
+        if before is None:
+            decided = book.decide(scan, seen)
+            if isinstance(decided, DomainError):
+                errors[place] = decided
+            else:
+                fresh[scan.scan_id] = decided
+        elif _asks_otherwise(scan, before, keyring=session.keyring):
+            errors[place] = IdempotencyMismatch(field="scan_id")
     told = await _views(session, list(known.values()), list(fresh.values()), book)
     views = {view.scan_id: view for view in told}
     if fresh:
         await _write(session, list(fresh.values()), book, alone=alone)
-    return [views.get(scan.scan_id) or errors[scan.scan_id] for scan in scans]
+    return [errors.get(place) or views[scan.scan_id] for place, scan in enumerate(scans)]
+
+
+def _asks_otherwise(scan: ScanRequest, before: ScanRecord, *, keyring: Keyring) -> bool:
+    """Whether something else was asked under this id before."""
+    if isinstance(scan, GateScan):
+        return False
+    # Without a mark it was a gate's, or is older than marks are.
+    if before.asked is None:
+        return before.device_id is not None
+    return before.asked != mark_of(scan, keyring=keyring)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +129,19 @@ async def _find(session: Session, read: Iterable[Presented], now: datetime) -> _
 async def _lock_and_read(
     session: Session,
     scans: Sequence[ScanRequest],
-    read: Mapping[UUID, Presented],
+    presented: Sequence[Presented],
     found: _Found,
     now: datetime,
 ) -> tuple[Book, dict[UUID, ScanRecord]]:
     tenant = session.tenant_id
-    ticket_ids = {p.body.ticket_id for p in read.values() if p.body is not None}
+    ticket_ids = {p.body.ticket_id for p in presented if p.body is not None}
     ticket_ids.update(found.by_number.values())
     ticket_ids.update(c.ticket_id for several in found.by_document.values() for c in several)
     asked = Asked(
-        scans=frozenset(read),
+        scans=frozenset(scan.scan_id for scan in scans),
         lanes=frozenset(scan.lane_id for scan in scans),
         tickets=frozenset(ticket_ids),
-        documents=frozenset(index for p in read.values() for index in p.documents),
+        documents=frozenset(index for p in presented for index in p.documents),
     )
     locked, [row] = await run(
         session,

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from shanmen.admission.errors import LaneUnknown, NothingScanned
-from shanmen.admission.presented import Presented
+from shanmen.admission.presented import Presented, mark_of
 from shanmen.admission.records import History, ScanRecord
 from shanmen.admission.rules import (
     Code,
@@ -318,6 +318,7 @@ class Book:
             staff_label=scan.staff,
             device_id=scan.device_id if isinstance(scan, GateScan) else None,
             gate_persons=decision.persons if isinstance(scan, GateScan) else 0,
+            asked=mark_of(scan, keyring=self.keyring),
         )
 
     def _document(self, presented: Presented, ticket: GateTicket | None) -> int | None:

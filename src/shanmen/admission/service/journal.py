@@ -66,8 +66,8 @@ INSERT INTO scan (tenant_id, {", ".join(SCAN_FIELDS)})
 SELECT %s, t.* FROM unnest(%s::uuid[], %s::timestamptz[], %s::date[], %s::uuid[], %s::uuid[],
     %s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[],
     %s::smallint[], %s::smallint[], %s::jsonb[], %s::bigint[], %s::text[], %s::uuid[],
-    %s::smallint[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[],
-    %s::timestamptz[]) AS t
+    %s::smallint[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::text[],
+    %s::text[], %s::timestamptz[]) AS t
 """  # noqa: S608 - our own column names
 CHANGED_FIELDS = (
     "id", "ticket_id", "outcome", "persons", "persons_left", "device_id", "gate_persons",
