@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from shanmen.db.pipeline import Statement, array, columns, run
@@ -57,15 +58,26 @@ class NewTransfer:
     reference: UUID
 
 
+class Posting(NamedTuple):
+    """The statements that post transfers, in the order in which they run."""
+
+    open: Statement
+    """Makes accounts that are not there yet."""
+    insert: Statement
+    """Writes the transfers. It may go together with other writes."""
+    lock: Statement
+    sum_up: Statement
+    """Counts the transfers in their accounts, which everybody waits for: so it comes last."""
+
+
 async def post(session: Session, transfers: Sequence[NewTransfer]) -> None:
     """Post transfers; each account is locked once, in order of its code, and changed once."""
-    await run(session, post_statements(session.tenant_id, transfers))
+    if transfers:
+        await run(session, posting(session.tenant_id, transfers))
 
 
-def post_statements(tenant_id: int, transfers: Sequence[NewTransfer]) -> list[Statement]:
-    """What `post` runs."""
-    if not transfers:
-        return []
+def posting(tenant_id: int, transfers: Sequence[NewTransfer]) -> Posting:
+    """What `post` runs for these, which are at least one."""
     debits: dict[str, int] = defaultdict(int)
     credits_: dict[str, int] = defaultdict(int)
     for transfer in transfers:
@@ -79,12 +91,12 @@ def post_statements(tenant_id: int, transfers: Sequence[NewTransfer]) -> list[St
     ]  # fmt: skip
     accounts = array(codes)
     sums = [(code, debits[code], credits_[code]) for code in codes]
-    return [
-        Statement(OPEN_ACCOUNTS, (tenant_id, accounts)),
-        Statement(LOCK_ACCOUNTS, (tenant_id, accounts)),
-        Statement(SUM_UP, (*columns(sums, 3), tenant_id)),
-        Statement(POST, (tenant_id, *columns(rows, 10))),
-    ]
+    return Posting(
+        open=Statement(OPEN_ACCOUNTS, (tenant_id, accounts)),
+        insert=Statement(POST, (tenant_id, *columns(rows, 10))),
+        lock=Statement(LOCK_ACCOUNTS, (tenant_id, accounts)),
+        sum_up=Statement(SUM_UP, (*columns(sums, 3), tenant_id)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from shanmen.inventory import stock
 from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
 from shanmen.ledger import rules as accounts
-from shanmen.ledger.service import NewTransfer, post_statements
+from shanmen.ledger.service import NewTransfer, posting
 from shanmen.orders.errors import TooLate
 from shanmen.orders.rules import State
 from shanmen.orders.service import limits
@@ -223,7 +223,10 @@ async def _write(work: Settlement) -> None:
 
 
 def _writing(work: Settlement) -> list[Statement]:
-    """All that is written, in the documented order of locks: stock, then accounts."""
+    """All that is written, in the documented order of locks: stock, then accounts.
+
+    What locks nothing that is not locked already is one statement between them.
+    """
     tenant = work.session.tenant_id
     new_tickets: list[tickets.NewTicket] = []
     for order in work.issue:
@@ -237,8 +240,13 @@ def _writing(work: Settlement) -> list[Statement]:
             )
             for seq, line in enumerate(order.lines)
         )  # fmt: skip
-    statements = stock.move_statements(tenant, work.moves)
+    first: list[Statement] = []
+    last: list[Statement] = []
     writes = work.changes.statements(tenant)
+    if moved := stock.move_statements(tenant, work.moves):
+        lock, move = moved
+        first.append(lock)
+        writes.append(move)
     if new_tickets:
         writes.append(tickets.issue_statement(tenant, new_tickets, issued_at=work.now))
         writes.append(feed.add_statement(tenant, [ticket.id for ticket in new_tickets]))
@@ -248,6 +256,9 @@ def _writing(work: Settlement) -> list[Statement]:
         writes.append(payments.paid_statement(tenant, list(work.paid.values())))
     if work.heard:
         writes.append(payments.notices_statement(tenant, work.heard, now=work.now))
-    if writes:
-        statements.append(together(writes))
-    return statements + post_statements(tenant, work.transfers)
+    if work.transfers:
+        posted = posting(tenant, work.transfers)
+        first.append(posted.open)
+        writes.append(posted.insert)
+        last = [posted.lock, posted.sum_up]
+    return [*first, together(writes), *last] if writes else []
