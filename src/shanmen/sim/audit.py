@@ -29,6 +29,8 @@ class Auditor:
     passages: Passages = field(default_factory=Passages)
     hall: Hall = field(default_factory=Hall)
     wrong: list[str] = field(default_factory=list)
+    late_from: datetime | None = None
+    """From when tickets of the kind ``late`` admit, with the grace."""
 
     def may_enter(self, visitor: Visitor, persons: int, *, entrance: str, now: datetime) -> bool:
         """Whether so many must be let in now at a gate, by everything that is true."""
@@ -38,6 +40,8 @@ class Auditor:
         body = ticket.body
         # A minute on both sides is left to clocks.
         opens, closes = body.valid_from - GRACE, body.valid_until + GRACE
+        if ticket.kind == "late" and self.late_from:
+            opens = max(opens, self.late_from)
         minute = timedelta(minutes=1)
         if ticket.refunded or not opens + minute <= now <= closes - minute:
             return False
@@ -83,6 +87,8 @@ class Auditor:
         ticket = passage.ticket
         if ticket is None or passage.direction != "in" or passage.override:
             return
+        if ticket.kind == "late" and self.late_from and passage.at < self.late_from - _CLOCKS:
+            self.admitted_against(what, "before its hours")
         if ticket.kind == "child" and not self._accompanied(passage, ticket):
             self.admitted_against(what, "without anybody grown up")
         if ticket.total is None:

@@ -14,6 +14,7 @@ from shanmen.edge.agent import Agent
 from shanmen.edge.enrol import enrol
 from shanmen.edge.wire import Reply
 from shanmen.kit.clock import Simulated
+from shanmen.sim.audit import GRACE
 from shanmen.sim.entrance import Entrance
 from shanmen.sim.machine import Skewed
 from shanmen.sim.network import Network
@@ -38,7 +39,7 @@ _SHOW_ROUND = timedelta(seconds=13)
 """Sooner than the server takes a gate for cut off."""
 _PARTY = 13
 """Tickets that are sold in one transaction."""
-_KINDS = ("single", "moving", "family", "season", "child")
+_KINDS = ("single", "moving", "family", "season", "child", "late")
 
 
 class Day:
@@ -56,6 +57,7 @@ class Day:
     ) -> None:
         chance = random.Random(f"day/{seed}")  # noqa: S311 - it must replay
         self._world = World(park, true, chance)
+        self._world.auditor.late_from = park.late_from - GRACE
         self._visits = Visits(self._world)
         self._server, self._seed = server, seed
         self._canary, self._visitors = canary, visitors
@@ -139,7 +141,7 @@ class Day:
         if opens - timedelta(minutes=4) <= now < closes - timedelta(minutes=2):
             wishes += [Wish("hall", now - timedelta(minutes=30), now + timedelta(hours=3))] * 3
         while len(wishes) < _PARTY:
-            [kind] = chance.choices(_KINDS, (5, 3, 2, 1, 1))
+            [kind] = chance.choices(_KINDS, (5, 3, 2, 1, 1, 1))
             starts = now - timedelta(minutes=chance.randrange(60))
             ends = starts + timedelta(hours=6)
             if kind == "child":

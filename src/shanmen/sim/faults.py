@@ -51,6 +51,21 @@ class Unguarded(Place):
         super().__init__(structs.replace(setup, types=types), zone_states)
 
 
+class Hourless(Place):
+    """Knows of no ticket type that has hours."""
+
+    def __init__(self, setup: Setup, zone_states: Sequence[ZoneState] = ()) -> None:
+        types = [structs.replace(kind, hours=()) for kind in setup.types]
+        super().__init__(structs.replace(setup, types=types), zone_states)
+
+
+class Industrious(Place):
+    """Knows of no holiday."""
+
+    def __init__(self, setup: Setup, zone_states: Sequence[ZoneState] = ()) -> None:
+        super().__init__(structs.replace(setup, day_kinds={}), zone_states)
+
+
 class Roomy(Memory):
     """Counts its share of a zone twice."""
 
@@ -173,6 +188,8 @@ PLACES: Mapping[str, type[Place]] = {
     "unsigned-ticket": Credulous,
     "stale-code": Timeless,
     "child-alone": Unguarded,
+    "forgotten-hours": Hourless,
+    "forgotten-holiday": Industrious,
 }
 MEMORIES: Mapping[str, type[Memory]] = {"share-counted-twice": Roomy}
 SERVERS: Mapping[str, type[Server]] = {"forgotten-nonce": Believing}

@@ -13,6 +13,7 @@ from shanmen.admission.schemas import ScanRequest
 from shanmen.admission.service import devices
 from shanmen.admission.service.zones import set_limit
 from shanmen.catalog import service as catalog
+from shanmen.catalog.admission_hours import HoursSpec
 from shanmen.catalog.queries import current_catalog
 from shanmen.catalog.schemas import LocalText, TicketTypeSpec
 from shanmen.db.pipeline import Statement, run
@@ -34,6 +35,8 @@ ENTRANCES = {"South": MAIN, "North": MAIN, "West": MAIN, "Stairs": HALL, "Lift":
 """Names of the entrances, with the zones that they lead into."""
 HALL_HOLDS = 12
 """So many may be in the hall at once."""
+LATE = "08:54"
+"""From then on, less the grace, late tickets admit."""
 
 KINDS = {
     "single": TicketTypeSpec(name=LocalText(zh="单人票", en="Single")),
@@ -41,6 +44,14 @@ KINDS = {
     "family": TicketTypeSpec(name=LocalText(zh="家庭票", en="Family"), party_size=3),
     "season": TicketTypeSpec(name=LocalText(zh="多次票", en="Season"), entries=0),
     "child": TicketTypeSpec(name=LocalText(zh="儿童票", en="Child"), audience="child"),
+    "late": TicketTypeSpec(
+        name=LocalText(zh="晚到票", en="Late"),
+        # The day is a holiday, which no gate can work out by itself.
+        admission_hours=[
+            HoursSpec(starts=LATE, day_kinds=["holiday"]),
+            HoursSpec(day_kinds=["workday", "weekend"]),
+        ],
+    ),
     "hall": TicketTypeSpec(name=LocalText(zh="演出票", en="Show"), party_size=2, zones=[HALL]),
 }
 
@@ -101,6 +112,11 @@ class Park:
     def at(self, hour: int, minute: int = 0) -> datetime:
         """An instant of the day, by the park's clock."""
         return clock.to_utc(self.day, time(hour, minute), TIMEZONE)
+
+    @property
+    def late_from(self) -> datetime:
+        """When late tickets begin to admit, by what is printed on them."""
+        return clock.to_utc(self.day, time.fromisoformat(LATE), TIMEZONE)
 
     async def sell(self, wishes: Sequence[Wish]) -> list[Ticket]:
         """Issue tickets (kind, valid from, valid until) in one transaction."""
