@@ -67,6 +67,14 @@ def test_a_party_and_its_entries_multiply():
     assert (found.allowed, found.now, found.at_most) == (6, 12, 12)
 
 
+def test_each_zone_counts_for_itself():
+    """A gate at the cableway that is cut off lets nobody in twice at the main gate."""
+    gates = [gate(1, online=False), gate(2), gate(4, online=False)]
+    places = [entrance(1), entrance(2), entrance(4, zone=RIDE)]
+    found = bound(kind(zones=0b11), entrances=places, gates=gates)
+    assert (found.allowed, found.now, found.at_most) == (2, 3, 3)
+
+
 def test_a_home_entrance_counts_alone():
     gates = [gate(1, online=False), gate(2, online=False)]
     places = [entrance(1), entrance(2)]

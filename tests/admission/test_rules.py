@@ -204,9 +204,19 @@ def test_who_came_in_time_may_come_back_that_day() -> None:
     evening = replace(GATE, now=NOON + timedelta(hours=5))
     again = replace(TICKET, entries=0)
     assert decide(again, CODE, evening).reason is Reason.SLOT_OVER
-    assert decide(replace(again, persons_entered=1), CODE, evening).admit
-    once = replace(FAMILY, persons_entered=1)
+    came = {"persons_entered": 1, "last_entry": Entry(NOON, {"en": "East gate"})}
+    assert decide(replace(again, **came), CODE, evening).admit
+    once = replace(FAMILY, **came)
     assert decide(once, CODE, evening).reason is Reason.SLOT_OVER
+
+
+@pytest.mark.parametrize(("zone", "reason"), [(0, Reason.ALREADY_USED), (1, None)])
+def test_entries_count_in_each_zone(zone: int, reason: Reason | None) -> None:
+    bundle = replace(
+        TICKET, zones=0b11, entered_zones={0: 1}, last_entry=Entry(NOON, {"en": "East gate"})
+    )
+    decision = decide(bundle, CODE, replace(GATE, zone=zone, now=NOON + timedelta(hours=5)))
+    assert decision.reason is reason
 
 
 def test_a_fresh_code_or_the_document_proves_a_ticket_with_a_moving_code() -> None:

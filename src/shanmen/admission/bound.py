@@ -11,6 +11,8 @@ A new generation (a visit that was moved, a ticket that was given back) changes 
 each gate counts a ticket under its id, whatever the generation, and a gate that has not heard of
 the change still admits by the old one, at most as often as it would have anyway.
 
+A ticket for several zones has its entries in each of them, so the figure is the sum over its zones.
+
 Three things are not in the figure, because a person or a broken thing stands behind each: what a
 supervisor lets in with a reason, what an emergency opens, and a power cut in the second between a
 passage and its note on a lane with a sensor, which gives those who passed their entry back.
@@ -22,6 +24,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from shanmen.admission.protocol import EntranceInfo, GateInfo, Setup, TypeInfo
+from shanmen.tickets.zones import persons_in_all
 
 
 class Why(StrEnum):
@@ -50,7 +53,7 @@ class Bound(Struct, frozen=True, kw_only=True):
 
     type_number: int
     allowed: int | None
-    """Persons that the ticket is for, over all its entries; None is without limit."""
+    """Persons that the ticket is for, over all its entries and zones; None is without limit."""
     now: int | None
     """At most so many while the gates stay connected, or cut off, as they are now."""
     at_most: int | None
@@ -78,27 +81,31 @@ def bound(kind: TypeInfo, *, entrances: Sequence[EntranceInfo], gates: Sequence[
             server, without a gate or beside it.
         gates: every gate that is enrolled and not revoked, as it is now.
     """
-    open_to = {
-        entrance.number
+    zone_of = {
+        entrance.number: entrance.zone
         for entrance in entrances
         if kind.zones >> entrance.zone & 1
         and (kind.entrances is None or entrance.number in kind.entrances)
     }
-    own = [gate for gate in gates if gate.entrance in open_to]
-    asking = {each.number for each in entrances if each.asks} & open_to
+    own = [gate for gate in gates if gate.entrance in zone_of]
+    asking = {each.number for each in entrances if each.asks and each.number in zone_of}
     guarded = {gate.entrance for gate in own}
     asks = bool(asking)
     cut_off = sum(not gate.online for gate in own)
-    allowed = kind.party_size * kind.entries if kind.entries else None
-    shared_now = asks or cut_off < len(own)
-    # Whoever is connected counts once together, as long as there is anybody.
-    now = cut_off + shared_now
-    at_most = len(own) + asks
+    # Entries count in each zone by itself. There, whoever is connected counts once together, as
+    # long as there is anybody.
+    now = at_most = 0
+    for zone in set(zone_of.values()):
+        here = [gate.online for gate in own if zone_of[gate.entrance] == zone]
+        asks_here = any(zone_of[number] == zone for number in asking)
+        now += here.count(False) + (asks_here or True in here)
+        at_most += len(here) + asks_here
+    each = kind.party_size * kind.entries if kind.entries else None
     return Bound(
         type_number=kind.number,
-        allowed=allowed,
-        now=None if allowed is None and now else (allowed or 0) * now,
-        at_most=None if allowed is None and at_most else (allowed or 0) * at_most,
+        allowed=persons_in_all(party_size=kind.party_size, entries=kind.entries, zones=kind.zones),
+        now=None if each is None and now else (each or 0) * now,
+        at_most=None if each is None and at_most else (each or 0) * at_most,
         gates=len(own),
         cut_off=cut_off,
         asks=asks,

@@ -16,6 +16,7 @@ from shanmen.db.pipeline import Statement, array, columns
 from shanmen.kit.crypto import Keyring
 from shanmen.sites.places import Place
 from shanmen.tickets.gate import GateHolder, GateTicket, masked_names
+from shanmen.tickets.zones import SEVERAL
 
 Rows = Iterable[Sequence[Any]]
 
@@ -86,9 +87,9 @@ SELECT {COLUMNS} FROM scan WHERE tenant_id = %s AND lane_id = %s AND at >= %s
 ORDER BY at DESC LIMIT %s
 """  # noqa: S608 - our own column names
 
-HISTORY = """
+HISTORY = f"""
 SELECT t.id AS ticket_id, entered.at AS entered_at, entered.entrance_id, passed.entrances,
-    passed.persons
+    passed.persons, came.entrances AS came_by, came.persons AS came
 FROM ticket t
 LEFT JOIN LATERAL (
     SELECT s.at, s.entrance_id FROM scan s
@@ -103,8 +104,15 @@ LEFT JOIN LATERAL (
     WHERE s.tenant_id = t.tenant_id AND s.ticket_id = t.id AND s.persons > 0
       AND s.undone_at IS NULL AND s.at >= %s
 ) AS passed ON true
+LEFT JOIN LATERAL (
+    SELECT array_agg(s.entrance_id) AS entrances, array_agg(s.persons) AS persons
+    FROM scan s
+    WHERE s.tenant_id = t.tenant_id AND s.ticket_id = t.id AND s.persons > 0
+      AND s.direction = 'in' AND s.undone_at IS NULL
+      AND t.entries > 0 AND {SEVERAL}
+) AS came ON true
 WHERE t.tenant_id = %s AND t.id = ANY(%s::uuid[]) AND t.persons_entered > 0
-"""
+"""  # noqa: S608 - our own condition
 
 DOCUMENT_HISTORY = """
 SELECT document_index, max(at) AS at FROM scan
@@ -135,6 +143,15 @@ class History:
     """Where it was used lately, way by way."""
     persons: Sequence[int] | None = None
     """How many entered there, negative for those who left."""
+    came_by: Sequence[UUID] | None = None
+    """Of a ticket with so many entries into several zones: where people ever entered."""
+    came: Sequence[int] | None = None
+    """How many entered there."""
+
+    @property
+    def entries(self) -> list[tuple[UUID, int]]:
+        """Entrances and persons of all entries, of a ticket for several zones."""
+        return list(zip(self.came_by or (), self.came or (), strict=True))
 
     @property
     def ways(self) -> list[tuple[UUID, int]]:

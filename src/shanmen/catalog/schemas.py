@@ -34,6 +34,7 @@ DOCUMENTS = ("each", "one", "none")
 DAY_KINDS = ("workday", "weekend", "holiday")
 MAX_ZONE = 31
 FULL_FEE = 100
+ENTRIES = "Entries for each person into each of the zones; 0 is without limit."
 CHANNEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 Audience = Literal["adult", "child", "senior", "student", "family", "any"]
@@ -131,9 +132,7 @@ class TicketTypeSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = "each"
     min_age: Age | None = None
     max_age: Age | None = None
-    entries: Annotated[
-        int, Meta(ge=0, le=255, description="Entries for each person; 0 is without limit.")
-    ] = 1
+    entries: Annotated[int, Meta(ge=0, le=255, description=ENTRIES)] = 1
     valid_days: Annotated[int, Meta(ge=1, le=366)] = 1
     zones: Annotated[
         list[Annotated[int, Meta(ge=0, le=MAX_ZONE)]],
@@ -347,7 +346,9 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     documents: Annotated[str, Meta(description="Who is named: `each`, `one` or `none`.")]
     min_age: int | None
     max_age: int | None
-    entries: Annotated[int, Meta(description="Entries for each person; 0 is without limit.")]
+    entries: Annotated[
+        int, Meta(description="Entries for each person into each zone; 0 is without limit.")
+    ]
     valid_days: int
     zones: Annotated[list[int], Meta(description="Numbers of the zones that it opens.")]
     rotating: bool

@@ -149,7 +149,6 @@ KINDS = (
                 en="One entry and the cableway up on the same day.",
             ),
             audience="adult",
-            entries=2,
             zones=[0, 1],
             rotating=True,
             max_per_order=8,

@@ -74,7 +74,8 @@ UPDATE ticket AS t SET
     first_entered_at = CASE WHEN t.persons_entered + u.persons <= 0 THEN NULL
                             ELSE coalesce(t.first_entered_at, u.at) END,
     status = CASE WHEN t.status = 'refunded' THEN t.status
-                  WHEN t.entries > 0 AND t.persons_entered + u.persons >= t.party_size * t.entries
+                  WHEN t.entries > 0 AND t.persons_entered + u.persons
+                    >= t.party_size * t.entries * greatest(bit_count(t.zones::bit(64)), 1)
                   THEN 'used' ELSE 'valid' END
 FROM unnest(%s::uuid[], %s::int[], %s::timestamptz[]) AS u(id, persons, at)
 WHERE t.tenant_id = %s AND t.id = u.id

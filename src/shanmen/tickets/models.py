@@ -44,7 +44,7 @@ class Ticket(TenantRow, Base):
     generation: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     status: Mapped[str] = mapped_column(server_default="valid")
     persons_entered: Mapped[int] = mapped_column(server_default=text("0"))
-    """Persons admitted in all; the ticket's total is party_size × entries."""
+    """Persons admitted in all; the ticket's total is party_size × entries × the number of zones."""
     issued_at: Mapped[datetime]
     first_entered_at: Mapped[datetime | None]
     channel: Mapped[str] = mapped_column(server_default="")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from shanmen.db.pipeline import Statement, columns
+from shanmen.tickets.zones import persons_in_all
 
 HOLDERS = """
 INSERT INTO holder (tenant_id, ticket_id, seq, order_id, ticket_type_id, slot_id, visit_day, name,
@@ -32,7 +33,8 @@ UPDATE ticket SET status = 'refunded', generation = generation + 1
 WHERE tenant_id = %s AND id = ANY(%s)
 """
 LOCK = """
-SELECT id, order_id, status, persons_entered, party_size, entries, generation, first_entered_at
+SELECT id, order_id, status, persons_entered, party_size, entries, zones, generation,
+    first_entered_at
 FROM ticket WHERE tenant_id = %s AND order_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 """
 MOVE = """
@@ -95,8 +97,15 @@ class TicketUse:
     persons_entered: int
     party_size: int
     entries: int
+    zones: int
     generation: int
     first_entered_at: datetime | None
+
+    @property
+    def uses(self) -> int:
+        """Admissions of persons after which it is used; without a limit, one for each."""
+        total = persons_in_all(party_size=self.party_size, entries=self.entries, zones=self.zones)
+        return total or self.party_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ class TicketBody:
     party_size: int
     """Persons admitted per entry, 1 to 65535."""
     entries: int
-    """How many entries each person has, 1 to 255; 0 is without limit."""
+    """How many entries each person has into each zone, 1 to 255; 0 is without limit."""
     valid_from: datetime
     """Whole minutes, UTC."""
     valid_until: datetime

@@ -95,6 +95,7 @@ class TicketRow(Struct, frozen=True, array_like=True, gc=False):
     zones: int
     flags: int
     persons_entered: int
+    """Of a ticket for several zones those who entered the zone of this gate."""
     persons_inside: int
     last_entered_at: Instant | None
     last_entrance: int | None

@@ -1,13 +1,14 @@
 """What a decision is made of, and what it says."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from shanmen.admission.rules.reasons import NOT_OVERRIDABLE, Code, DocumentCheck, Reason
 from shanmen.kit import clock, days
 from shanmen.kit.hours import KindOf, Window
+from shanmen.tickets.zones import several
 
 Names = Mapping[str, str]
 """A name in several languages."""
@@ -58,7 +59,7 @@ class TicketFacts:
     valid_until: datetime
     party_size: int
     entries: int
-    """How many times each person may enter; 0 is without limit."""
+    """How many times each person may enter each of the zones; 0 is without limit."""
     zones: int
     flags: int = 0
     """Bits of `tickets.token`: ROTATING, SECOND_FACTOR."""
@@ -66,6 +67,7 @@ class TicketFacts:
     status: str = "valid"
     """valid, used, refunded, or unpaid where the order is not paid."""
     persons_entered: int = 0
+    """Of a ticket for several zones those in the gate's, see `entered_zones`."""
     persons_inside: int = 0
     """Entered and not left today, as far as exits are scanned."""
     last_entry: Entry | None = None
@@ -74,6 +76,8 @@ class TicketFacts:
     """The only entrances that admit it; None is any."""
     inside_zones: Mapping[int, int] = field(default_factory=dict)
     """Of `persons_inside`, how many are in each zone, by its number."""
+    entered_zones: Mapping[int, int] | None = None
+    """How many entered each zone, of a ticket for several; None where `persons_entered` says it."""
     companion: bool = False
     """It enters only together with somebody of another type: a child."""
     static_code: str = ""
@@ -81,9 +85,20 @@ class TicketFacts:
     hours: tuple[Window, ...] = ()
     """When its type admits; none is at any time."""
 
+    def in_zone(self, zone: int) -> "TicketFacts":
+        """The same with the entries that count in a zone."""
+        if self.entered_zones is None:
+            return self
+        return replace(self, persons_entered=self.entered_zones.get(zone, 0), entered_zones=None)
+
+    @property
+    def comes_again(self) -> bool:
+        """Whether a person who has entered may have to enter once more: again, or another zone."""
+        return self.entries != 1 or several(self.zones)
+
     @property
     def total(self) -> int | None:
-        """Admissions of persons in all; None is without limit."""
+        """Admissions of persons into one zone; None is without limit."""
         return self.party_size * self.entries if self.entries else None
 
     @property

@@ -37,7 +37,7 @@ def outside_hours(
 
 def _came_today(ticket: TicketFacts, gate: GateState) -> bool:
     last = ticket.last_entry
-    if ticket.entries == 1 or last is None:
+    if not ticket.comes_again or last is None:
         return False
     today = gate.day(gate.now)
     if gate.day(last.at) != today:

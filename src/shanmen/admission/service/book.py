@@ -4,7 +4,8 @@ Everything is read before; here nothing waits. A decision changes the facts for 
 in the same batch, as it would if they had come in separate transactions.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -35,6 +36,7 @@ from shanmen.kit.errors import DomainError
 from shanmen.sites.places import Place
 from shanmen.tickets import rotating
 from shanmen.tickets.gate import Candidate, GateHolder, GateTicket, Use
+from shanmen.tickets.zones import several
 
 METHODS = {Code.DOCUMENT: "document", Code.TYPED: "manual"}
 
@@ -228,11 +230,6 @@ class Book:
             last = Entry(history.entered_at, place.entrance_name if place else {})
         rules = self.policies.get(ticket.site_id, _DEFAULT)
         kind = self.catalog.types.get(ticket.ticket_type_id)
-        inside: dict[int, int] = {}
-        for entrance_id, persons in history.ways:
-            place = self.places.get(entrance_id)
-            if place is not None:
-                inside[place.zone_number] = inside.get(place.zone_number, 0) + persons
         return TicketFacts(
             site=ticket.site_id,
             valid_from=ticket.valid_from,
@@ -248,11 +245,21 @@ class Book:
             last_entry=last,
             has_documents=bool(self.holders.get(ticket.id)),
             entrances=rules.entrances.get(str(ticket.ticket_type_id)),
-            inside_zones=inside,
+            inside_zones=self._by_zone(history.ways),
+            entered_zones=self._by_zone(history.entries) if several(ticket.zones) else None,
             companion=str(ticket.ticket_type_id) in rules.companions,
             static_code=rules.static_rule(ticket.ticket_type_id, ticket.channel),
             hours=kind.admission_hours if kind else (),
         )
+
+    def _by_zone(self, ways: Iterable[tuple[UUID, int]]) -> dict[int, int]:
+        """Persons by entrance as persons by the zone that it leads into."""
+        found: dict[int, int] = defaultdict(int)
+        for entrance_id, persons in ways:
+            place = self.places.get(entrance_id)
+            if place is not None:
+                found[place.zone_number] += persons
+        return found
 
     def _apply(
         self,
@@ -279,9 +286,13 @@ class Book:
         if ticket is not None and not facts.companion:
             self.around.entered(lane_id=lane_id, order=ticket.order_number, now=self.now)
         self.uses.append(Use(ticket_id, decision.persons, self.now))
+        entered = facts.entered_zones
+        if entered is not None:
+            entered = {**entered, gate.zone: entered.get(gate.zone, 0) + decision.persons}
         self.facts[ticket_id] = replace(
             facts,
             inside_zones=inside,
+            entered_zones=entered,
             persons_entered=facts.persons_entered + decision.persons,
             persons_inside=facts.persons_inside + decision.persons,
             last_entry=Entry(self.now, self.places[_uuid(gate.entrance)].entrance_name),

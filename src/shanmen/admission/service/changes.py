@@ -32,6 +32,7 @@ from shanmen.tickets import feed, token
 from shanmen.tickets.feed import FeedTicket
 from shanmen.tickets.gate import NAME_FIELD
 from shanmen.tickets.keys import signing_key
+from shanmen.tickets.zones import several
 
 DOCUMENT_FIELD = "holder.document"
 _MS = 1000
@@ -46,6 +47,8 @@ SELECT s.ticket_id,
     coalesce(sum(CASE s.direction WHEN 'in' THEN s.persons ELSE -s.persons END)
         FILTER (WHERE s.undone_at IS NULL AND s.at >= %(since)s
             AND s.entrance_id = ANY(%(entrances)s)), 0),
+    coalesce(sum(s.persons) FILTER (WHERE s.direction = 'in' AND s.undone_at IS NULL
+        AND s.entrance_id = ANY(%(entrances)s)), 0),
     coalesce(sum(s.gate_persons) FILTER (WHERE s.device_id = %(device)s AND s.direction = 'in'), 0),
     coalesce(sum(CASE s.direction WHEN 'in' THEN s.gate_persons ELSE -s.gate_persons END)
         FILTER (WHERE s.device_id = %(device)s AND s.at >= %(since)s), 0)
@@ -63,8 +66,13 @@ class Used:
     entrance_id: UUID | None = None
     inside: int = 0
     inside_zone: int = 0
+    entered_zone: int = 0
     entered_here: int = 0
     inside_here: int = 0
+
+    def entered(self, ticket: FeedTicket) -> int:
+        """How many entries count at the gate: of a ticket for several zones those into its own."""
+        return self.entered_zone if several(ticket.zones) else ticket.persons_entered
 
     @property
     def last_ms(self) -> Instant | None:
@@ -251,7 +259,7 @@ class _Rows:
             ticket.entries,
             ticket.zones,
             ticket.flags,
-            ticket.persons_entered,
+            used.entered(ticket),
             used.inside,
             used.last_ms,
             self.entrances.get(used.entrance_id),
@@ -269,7 +277,7 @@ class _Rows:
         return TicketCount(
             ticket.id.bytes,
             ticket.status,
-            ticket.persons_entered,
+            used.entered(ticket),
             used.inside,
             used.last_ms,
             self.entrances.get(used.entrance_id),

@@ -33,6 +33,7 @@ from shanmen.db.session import Session
 from shanmen.kit import clock, ids
 from shanmen.kit.crypto import Keyring
 from shanmen.tickets import feed, gate
+from shanmen.tickets.zones import SEVERAL
 
 Rows = Sequence[Sequence[Any]]
 
@@ -88,6 +89,14 @@ SELECT %s, %s, %s, %s, t.* FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[]
 ON CONFLICT (tenant_id, scan_id, kind) DO NOTHING
 RETURNING id
 """
+ENTERED_ZONE = f"""
+SELECT s.ticket_id, sum(s.persons) FROM scan s
+JOIN ticket t ON t.tenant_id = s.tenant_id AND t.id = s.ticket_id
+JOIN entrance e ON e.tenant_id = s.tenant_id AND e.id = s.entrance_id
+WHERE s.tenant_id = %s AND s.ticket_id = ANY(%s::uuid[]) AND e.zone_id = %s
+  AND s.persons > 0 AND s.direction = 'in' AND s.undone_at IS NULL AND {SEVERAL}
+GROUP BY s.ticket_id
+"""  # noqa: S608 - our own condition
 SETTLED = """
 UPDATE gate_case SET closed_at = %s, closed_by = %s, note = %s
 WHERE tenant_id = %s AND scan_id = ANY(%s::uuid[]) AND closed_at IS NULL
@@ -105,6 +114,7 @@ class _Read:
     scans: Rows
     blocked: Rows
     turn: int
+    entered_zone: Rows
     catalog: Catalog
 
 
@@ -160,7 +170,7 @@ async def _read(
         ],
     )
     ticket_ids.update(row[0] for row in others)
-    locked, scans, _, blocked, turn, version = await run(
+    locked, scans, _, blocked, turn, entered, version = await run(
         session,
         [
             gate.lock_statement(tenant, ticket_ids),
@@ -168,6 +178,7 @@ async def _read(
             zones.lock_statement(tenant, entrances=[device.entrance_id]),
             blocked_statement(tenant, timezone=device.timezone),
             turn_statement(tenant, site_id=device.site_id),
+            Statement(ENTERED_ZONE, (tenant, array(ticket_ids), device.zone_id)),
             version_statement(tenant),
         ],
     )
@@ -179,6 +190,7 @@ async def _read(
         scans=scans,
         blocked=blocked,
         turn=turn[0][0],
+        entered_zone=entered,
         catalog=await catalog_at(session, version[0][0] if version else 0),
     )
 
@@ -193,6 +205,7 @@ def _plan(tenant: int, read: _Read, rows: Sequence[JournalRow]) -> _Plan:
         tickets=gate.tickets(read.tickets),
         blocked=blocked_marks(read.keyring, read.blocked, site_id=device.site_id, turn=read.turn),
         types_by_number={kind.number: kind.id for kind in read.catalog.of_site(device.site_id)},
+        entered_zone={row[0]: row[1] for row in read.entered_zone},
     )
     for row in rows:
         work.take(row)

@@ -17,6 +17,7 @@ from shanmen.admission.rules import CaseKind
 from shanmen.admission.service.devices import Device
 from shanmen.kit import clock
 from shanmen.tickets.gate import GateTicket, Use
+from shanmen.tickets.zones import several
 
 MOST_PERSONS = 9_999
 EMERGENCY = "emergency"
@@ -89,6 +90,8 @@ class Merge:
     tickets: Mapping[UUID, GateTicket]
     blocked: frozenset[bytes]
     types_by_number: Mapping[int, UUID]
+    entered_zone: Mapping[UUID, int] = field(default_factory=dict)
+    """Of tickets for several zones, how many had entered the gate's."""
     before: dict[UUID, ScanRecord] = field(default_factory=dict)
     touched: dict[UUID, None] = field(default_factory=dict)
     cases: dict[tuple[UUID, CaseKind], Case] = field(default_factory=dict)
@@ -157,12 +160,18 @@ class Merge:
         for use in uses:
             ticket = self.tickets[use.ticket_id]
             allowed = ticket.party_size * ticket.entries
-            entered = ticket.persons_entered + use.persons
+            entered = self._entered(ticket) + use.persons
             scan = last.get(use.ticket_id)
             if use.persons > 0 and ticket.entries and entered > allowed and scan is not None:
                 self._note(CaseKind.DOUBLE_ENTRY, scan, {"entered": entered, "allowed": allowed})
         return [case for case in self.cases.values() if counted(self.scans[case.scan_id])
                 or case.kind is CaseKind.FOREIGN_SCAN]  # fmt: skip
+
+    def _entered(self, ticket: GateTicket) -> int:
+        """How many had entered before these rows, where the gate stands."""
+        if several(ticket.zones):
+            return self.entered_zone.get(ticket.id, 0)
+        return ticket.persons_entered
 
     def _more(self, key: UUID) -> int:
         before = self.before.get(key)

@@ -66,6 +66,8 @@ class _Used(Struct):
     entrance_id: UUID | None
     entrances: list[UUID] | None
     persons: list[int] | None
+    came_by: list[UUID] | None
+    came: list[int] | None
 
 
 class _Person(Struct):
@@ -127,7 +129,9 @@ def reading(row: Iterable[str | None]) -> Reading:
             for p in _people(people)
         ),
         histories={
-            u.ticket_id: History(u.entered_at, u.entrance_id, u.entrances, u.persons)
+            u.ticket_id: History(
+                u.entered_at, u.entrance_id, u.entrances, u.persons, u.came_by, u.came
+            )
             for u in _used(used)
         },
         known={scan.id: scan for scan in _scans(known)},

@@ -197,5 +197,5 @@ def _after_refund(order: LockedOrder, uses: dict[UUID, tickets.TicketUse]) -> St
         return State.REFUNDED
     return used_state(
         entered=sum(uses[line.ticket_id].persons_entered for line in left),
-        total=sum(line.party_size * max(line.entries, 1) for line in left),
+        total=sum(uses[line.ticket_id].uses for line in left),
     )

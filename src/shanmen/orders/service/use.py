@@ -37,7 +37,7 @@ async def follow_use(session: Session, *, ticket_ids: Collection[UUID]) -> int:
         use = tickets.TicketUse(*row)
         if use.status != "refunded":
             entered[use.order_id] += use.persons_entered
-            total[use.order_id] += use.party_size * max(use.entries, 1)
+            total[use.order_id] += use.uses
     changes = Changes(session.actor)
     moved = 0
     for order in orders.values():
