@@ -1,10 +1,14 @@
 """A park with gates: two lanes at the east gate, one at the west gate, and tickets to try."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+import httpx
 import pytest
+from litestar import Litestar
 
 from shanmen.admission import service
 from shanmen.admission.schemas import DecisionView, ScanRequest
@@ -19,7 +23,11 @@ from shanmen.tickets.keys import signing_key
 from shanmen.tickets.models import Holder, Ticket
 from shanmen.tickets.token import TicketBody
 from shanmen.wiring import SUBSCRIBERS
+from tests.sites.conftest import asgi
 from tests.support.park import ZONE, Park, fresh_people, id_number
+
+if TYPE_CHECKING:
+    from tests.admission.gatehouse import Gatehouse
 
 install_subscribers(SUBSCRIBERS)
 
@@ -179,3 +187,20 @@ async def gates(database: Database, park: Park) -> Gates:
     ]  # fmt: skip
     number = (await unit(sites.site_contexts))[0].number
     return Gates(database, park, park.day, number, *(lane.id for lane in made))
+
+
+@pytest.fixture(scope="module")
+def app(database: Database) -> Litestar:
+    """The application as far as gates and their people use it."""
+    from tests.admission.gatehouse import make_app  # noqa: PLC0415 - it stands on this module
+
+    return make_app(database)
+
+
+@pytest.fixture
+async def house(app: Litestar, gates: Gates) -> AsyncIterator["Gatehouse"]:
+    """The park's gates, and the application that they ask."""
+    from tests.admission.gatehouse import Gatehouse  # noqa: PLC0415 - it stands on this module
+
+    async with httpx.AsyncClient(transport=asgi(app), base_url="http://test") as http:
+        yield Gatehouse(gates, http, app)

@@ -1,24 +1,20 @@
 """Gates, cases, blocked documents and rules in the console, as people use them."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
-from litestar import Litestar
 
 from shanmen.admission import queries
 from shanmen.admission.api.gates import gates_in
 from shanmen.admission.pages import gates as page
-from shanmen.db.session import Database
 from shanmen.kit import clock, ids
 from shanmen.sites.queries import site_contexts
 from shanmen.sites.service import staff
 from shanmen.web.i18n import LOCALES
-from tests.admission.conftest import CHIEF, Gates
-from tests.admission.gatehouse import Gatehouse, make_app
-from tests.sites.conftest import Browser, asgi
+from tests.admission.conftest import CHIEF
+from tests.admission.gatehouse import Gatehouse
+from tests.sites.conftest import Browser
 from tests.support.park import PASSWORD, PASSWORD_HASH
 from tests.support.plain_gate import PlainGate, Refused
 
@@ -27,17 +23,6 @@ TAG = re.compile(r"<[^>]*>")
 GATES, CASES, BLOCKED, RULES = (
     "/console/gates", "/console/cases", "/console/blocked", "/console/gate-rules",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def app(database: Database) -> Litestar:
-    return make_app(database)
-
-
-@pytest.fixture
-async def house(app: Litestar, gates: Gates) -> AsyncIterator[Gatehouse]:
-    async with httpx.AsyncClient(transport=asgi(app), base_url="http://test") as http:
-        yield Gatehouse(gates, http, app)
 
 
 async def signed_in(house: Gatehouse, role: str) -> Browser:

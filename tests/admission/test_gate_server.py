@@ -1,13 +1,10 @@
 """What gates and the server say to each other, over the wire."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from litestar import Litestar
 
 from shanmen.admission import protocol
 from shanmen.admission.protocol import Changes
@@ -18,23 +15,10 @@ from shanmen.kit import clock, ids
 from shanmen.kit.errors import IdempotencyMismatch
 from shanmen.tickets import feed, token
 from shanmen.tickets.token import ROTATING
-from tests.admission.conftest import CHIEF, Gates, Made
-from tests.admission.gatehouse import Gatehouse, make_app
-from tests.sites.conftest import asgi
+from tests.admission.conftest import CHIEF, Made
+from tests.admission.gatehouse import Gatehouse
 from tests.support.park import make_park
 from tests.support.plain_gate import PlainGate, Refused, ms
-
-
-@pytest.fixture(scope="module")
-def app(database: Database) -> Litestar:
-    return make_app(database)
-
-
-@pytest.fixture
-async def house(app: Litestar, gates: Gates) -> AsyncIterator[Gatehouse]:
-    transport = asgi(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        yield Gatehouse(gates, http, app)
 
 
 async def test_a_gate_is_enrolled_with_a_code_once(house: Gatehouse):

@@ -1,13 +1,10 @@
 """Merging the journals of gates: each row once, and what does not fit becomes a case."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
-from litestar import Litestar
 from msgspec import structs
 from sqlalchemy import text
 
@@ -15,23 +12,11 @@ from shanmen.admission import service
 from shanmen.admission.service import devices, journal
 from shanmen.db.session import Database, Session
 from shanmen.kit import clock, ids
-from tests.admission.conftest import CHIEF, Gates, Made
-from tests.admission.gatehouse import Gatehouse, make_app
-from tests.sites.conftest import asgi
+from tests.admission.conftest import CHIEF, Made
+from tests.admission.gatehouse import Gatehouse
 from tests.support.desk import Desk
 from tests.support.park import make_park
 from tests.support.plain_gate import Refused
-
-
-@pytest.fixture(scope="module")
-def app(database: Database) -> Litestar:
-    return make_app(database)
-
-
-@pytest.fixture
-async def house(app: Litestar, gates: Gates) -> AsyncIterator[Gatehouse]:
-    async with httpx.AsyncClient(transport=asgi(app), base_url="http://test") as http:
-        yield Gatehouse(gates, http, app)
 
 
 async def scan(house: Gatehouse, scan_id: UUID) -> Any:

@@ -1,30 +1,11 @@
 """When a gate is revoked, what its key for documents could tell is of no use any more."""
 
-from collections.abc import AsyncIterator
-
-import httpx
-import pytest
-from litestar import Litestar
-
 from shanmen.admission import protocol
 from shanmen.admission.service import devices
 from shanmen.admission.service.blocked import block_document
-from shanmen.db.session import Database
 from shanmen.kit import clock
-from tests.admission.conftest import CHIEF, Gates
-from tests.admission.gatehouse import Gatehouse, make_app
-from tests.sites.conftest import asgi
-
-
-@pytest.fixture(scope="module")
-def app(database: Database) -> Litestar:
-    return make_app(database)
-
-
-@pytest.fixture
-async def house(app: Litestar, gates: Gates) -> AsyncIterator[Gatehouse]:
-    async with httpx.AsyncClient(transport=asgi(app), base_url="http://test") as http:
-        yield Gatehouse(gates, http, app)
+from tests.admission.conftest import CHIEF
+from tests.admission.gatehouse import Gatehouse
 
 
 async def test_the_other_gates_get_a_new_key_and_every_ticket_under_it(house: Gatehouse):

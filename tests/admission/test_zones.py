@@ -1,30 +1,13 @@
 """Who is inside a zone with a maximum, and what is kept free for gates that are cut off."""
 
-from collections.abc import AsyncIterator
-
-import httpx
 import pytest
-from litestar import Litestar
 
 from shanmen.admission import protocol
 from shanmen.admission.service.zones import set_limit
-from shanmen.db.session import Database
 from shanmen.kit import clock
-from tests.admission.conftest import CHIEF, Gates, Made
-from tests.admission.gatehouse import Gatehouse, make_app
-from tests.sites.conftest import asgi
+from tests.admission.conftest import CHIEF, Made
+from tests.admission.gatehouse import Gatehouse
 from tests.support.plain_gate import PlainGate, Refused, ms
-
-
-@pytest.fixture(scope="module")
-def app(database: Database) -> Litestar:
-    return make_app(database)
-
-
-@pytest.fixture
-async def house(app: Litestar, gates: Gates) -> AsyncIterator[Gatehouse]:
-    async with httpx.AsyncClient(transport=asgi(app), base_url="http://test") as http:
-        yield Gatehouse(gates, http, app)
 
 
 async def limit(house: Gatehouse, most: int) -> None:

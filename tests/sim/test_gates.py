@@ -61,6 +61,24 @@ async def test_a_fault_is_seen(backend: Backend, tmp_path: Path, name: str):
     assert made.wrong != []
 
 
+def replayed(*options: str) -> subprocess.CompletedProcess[str]:
+    """Seed 0 by the command, as anybody runs it."""
+    return subprocess.run(
+        [sys.executable, "-m", "shanmen", "sim", "gates", "--seed", "0", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["unsigned-ticket", "forgotten-use"])
+def test_the_command_fails_where_a_fault_is_seen(name: str):
+    done = replayed("--canary", name)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "trace" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("first", range(FIRST, FIRST + DAYS, AT_ONCE))
 async def test_many_days(

@@ -186,6 +186,14 @@ class Day:
             # The old code comes round, when the gate may have heard of it, before the owner does.
             come(soon + _seconds(chance.uniform(20, 120)), Visitor(ticket, "old", at, lane))
             soon += timedelta(seconds=150)
+        if ticket.kind == "moving" and chance.random() < 0.3:  # noqa: PLR2004
+            # Somebody took a picture of the code, and is there first, at whichever gate.
+            text = world.park.moving_code(ticket, world.true.now())
+            come(
+                _seconds(chance.uniform(110, 145)),
+                Visitor(ticket, "picture", chance.randrange(3), lane, text=text),
+            )
+            soon += timedelta(seconds=150)
         shows = "document" if chance.random() < 0.15 else "code"  # noqa: PLR2004
         persons = 1 if ticket.kind == "family" and chance.random() < 0.3 else None  # noqa: PLR2004
         owner = Visitor(ticket, shows, at, lane, persons)
