@@ -11,6 +11,7 @@ from shanmen.admission import queries, service
 from shanmen.admission.coalesce import Arrived, admission_coalescer, arrive
 from shanmen.admission.errors import LaneUnknown, NothingScanned
 from shanmen.admission.models import Scan
+from shanmen.admission.say import texts
 from shanmen.kit import clock, ids
 from shanmen.kit.errors import IdempotencyMismatch
 from shanmen.tickets import token
@@ -191,6 +192,19 @@ async def test_a_document_alone(gates: Gates) -> None:
     assert (await gates.scan(made.documents[0], kind="document")).persons == 2
     nobody = await gates.scan(id_number(3_599_999))
     assert nobody.reason == "no_ticket_today"
+
+
+async def test_a_mistyped_document_is_called_so(gates: Gates) -> None:
+    right = id_number(3_599_999)
+    wrong = right[:-1] + ("0" if right[-1] == "X" else "X")
+    for kind in ("auto", "document"):
+        refused = await gates.scan(wrong, kind=kind)
+        assert (refused.reason, refused.method) == ("document_mistyped", "document")
+    assert texts(refused, "en")[1].startswith("Please check the number for a mistyped digit")
+    assert (await gates.scan("12", kind="document")).reason == "document_mistyped"
+    assert (await gates.scan("", document=wrong)).reason == "document_mistyped"
+    for torn in ("SM1GARBAGE", (await gates.ticket()).code[:40]):
+        assert (await gates.scan(torn)).reason == "unreadable"
 
 
 async def test_of_several_tickets_the_admissible_one(gates: Gates) -> None:

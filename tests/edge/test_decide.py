@@ -153,7 +153,19 @@ async def test_a_forged_code_and_no_code_at_all(gates, server):
     agent, ticket = await told(gates)
     refused(await agent.scan(ONE, GateServer().sell().text), "bad_signature")
     refused(await agent.scan(ONE, "https://example.com"), "unreadable")
-    refused(await agent.scan(ONE, ticket.text[:-1]), "unreadable")
+    for torn in (ticket.text[:-1], ticket.text[:40], "SM1GARBAGE"):
+        refused(await agent.scan(ONE, torn), "unreadable")
+
+
+async def test_a_mistyped_document_is_called_so(gates):
+    agent, _ = await told(gates)
+    wrong = CARD[:-1] + ("0" if CARD[-1] == "X" else "X")
+    for kind in ("auto", "document"):
+        answer = await agent.scan(ONE, wrong, kind=kind)
+        refused(answer, "document_mistyped")
+        assert not answer.override_allowed
+    refused(await agent.scan(ONE, "12", kind="document"), "document_mistyped")
+    refused(await agent.scan(ONE, "", document=wrong), "document_mistyped")
 
 
 async def test_a_replaced_generation(gates, server):

@@ -236,7 +236,10 @@ def test_tickets_are_told_from_other_texts() -> None:
     text = token.issue(PLAIN, PRIVATE[1])
     assert token.looks_like_token(text.lower() + "\n")
     assert token.looks_like_token("SM2" + text[3:])
-    for other in ("", "SM1", "260501SM1ABCDEFG", "11010519491231002X", "HTTPS://" + "A" * 160):
+    for torn in ("SM1", "sm1garbage", text[:9], text[:40]):
+        assert token.looks_like_token(torn)
+    passport = "SM1234567"
+    for other in ("", "SM", passport, "260501SM1ABCDEFG", "11010519491231002X", "HTTPS://SM1"):
         assert not token.looks_like_token(other)
 
 

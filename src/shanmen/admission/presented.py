@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shanmen.admission.rules import Code
 from shanmen.admission.schemas import GateScan, ScanRequest
+from shanmen.kit import documents
 from shanmen.kit.crypto import Keyring
 from shanmen.tickets import token
 from shanmen.tickets.gate import document_indexes
@@ -45,7 +46,7 @@ def recognise(
     shows = bool(scan.document.strip())
     shown = document_indexes(scan.document, keyring=keyring) if shows else ()
     if not text:
-        code = Code.DOCUMENT if shown else Code.UNREADABLE
+        code = Code.DOCUMENT if shown else Code.MISTYPED if shows else Code.UNREADABLE
         return Presented(code, documents=shown, shows_document=shows, empty=not shows)
     if scan.kind == "code" or (scan.kind == "auto" and token.looks_like_token(text)):
         return _read_code(text, keys, shown, shows=shows)
@@ -56,6 +57,8 @@ def recognise(
         found = document_indexes(text, keyring=keyring)
         if found:
             return Presented(Code.DOCUMENT, documents=found, shows_document=True)
+    if scan.kind == "document" or documents.is_shaped_18(text):
+        return Presented(Code.MISTYPED, documents=shown, shows_document=shows)
     return Presented(Code.UNREADABLE, documents=shown, shows_document=shows)
 
 

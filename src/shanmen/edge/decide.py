@@ -45,7 +45,11 @@ from shanmen.tickets.rotating import Outcome
 from shanmen.tickets.token import TicketBody
 
 Method = Literal["qr", "document", "manual"]
-METHODS: Mapping[Code, Method] = {Code.DOCUMENT: "document", Code.TYPED: "manual"}
+METHODS: Mapping[Code, Method] = {
+    Code.DOCUMENT: "document",
+    Code.MISTYPED: "document",
+    Code.TYPED: "manual",
+}
 
 _SAME_VISIT_MS = 20 * 3_600_000
 

@@ -56,7 +56,8 @@ def recognise(
     shows = bool(scan.document.strip())
     shown = document_marks(scan.document, document_keys) if shows else ()
     if not text:
-        code = Code.DOCUMENT if shows and _is_document(scan.document) else Code.UNREADABLE
+        read = Code.DOCUMENT if _is_document(scan.document) else Code.MISTYPED
+        code = read if shows else Code.UNREADABLE
         return Presented(code, shown=shown, shows_document=shows)
     if scan.kind == "code" or (scan.kind == "auto" and token.looks_like_token(text)):
         return _read_code(text, keys, shown, shows=shows)
@@ -67,6 +68,8 @@ def recognise(
     if scan.kind != "number" and _is_document(text):
         found = document_marks(text, document_keys)
         return Presented(Code.DOCUMENT, shown=found, shows_document=True)
+    if scan.kind == "document" or documents.is_shaped_18(text):
+        return Presented(Code.MISTYPED, shown=shown, shows_document=shows)
     return Presented(Code.UNREADABLE, shown=shown, shows_document=shows)
 
 

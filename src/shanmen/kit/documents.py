@@ -170,6 +170,11 @@ def normalise(number: str) -> str:
     return _NOISE.sub("", number).upper()
 
 
+def is_shaped_18(number: str) -> bool:
+    """Whether a text has the shape of an 18-digit number; it may be mistyped."""
+    return _SHAPE_18.fullmatch(normalise(number)) is not None
+
+
 def check_digit(first_17: str) -> str:
     """Return the 18th character that belongs to 17 digits (GB 11643-1999, ISO 7064 MOD 11-2)."""
     if len(first_17) != len(_WEIGHTS) or not (first_17.isascii() and first_17.isdigit()):

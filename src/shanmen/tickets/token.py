@@ -47,6 +47,7 @@ TOKEN_CHARS = len(PREFIX) + _TOKEN_BYTES // 2 * 3 + _TOKEN_BYTES % 2 * 2
 """Length of a token without the part that changes."""
 
 _SHORT_NUMBER = re.compile(r"([0-9]{6}[0-9A-HJKMNP-TV-Z]{10})([0-9]{1,3})")
+_MARK = re.compile(r"SM[1-9](?![0-9]{2,6}\Z)")
 _EIGHTEEN = re.compile(r"[0-9]{17}[0-9X]")
 
 _GENERATIONS = 256
@@ -291,9 +292,12 @@ def normalise(text: str) -> str:
 
 
 def looks_like_token(text: str) -> bool:
-    """Say whether a scanned text means to be a ticket, of whatever version."""
-    text = normalise(text)
-    return text.startswith(MAGIC) and len(text) > TOKEN_CHARS // 2
+    """Say whether a scanned text means to be a ticket, of whatever version, whole or torn.
+
+    The mark alone says so, two letters and a version; but where a few digits are all that follows,
+    it is the number of a passport.
+    """
+    return _MARK.match(normalise(text)) is not None
 
 
 def short_number(text: str) -> tuple[str, int] | None:

@@ -12,6 +12,8 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
     UNKNOWN = "unknown"
     BAD_SIGNATURE = "bad_signature"
+    DOCUMENT_MISTYPED = "document_mistyped"
+    """No document has this number: its check digit does not fit, say."""
     NO_TICKET_TODAY = "no_ticket_today"
     UNPAID = "unpaid"
     REFUNDED = "refunded"
@@ -79,6 +81,8 @@ class Code(StrEnum):
     """The ticket's short number, typed by the guard."""
     DOCUMENT = "document"
     """A document of one of its holders, without any code."""
+    MISTYPED = "mistyped"
+    """What was typed for a document's number can be none's."""
     FORGED = "forged"
     """A code that this operator did not sign."""
     UNREADABLE = "unreadable"
@@ -107,6 +111,7 @@ NOT_OVERRIDABLE = frozenset(
         Reason.UNREADABLE,
         Reason.UNKNOWN,
         Reason.BAD_SIGNATURE,
+        Reason.DOCUMENT_MISTYPED,
         Reason.NO_TICKET_TODAY,
         Reason.UNPAID,
         Reason.REFUNDED,
@@ -119,6 +124,7 @@ NOT_OVERRIDABLE = frozenset(
 NO_TICKET = {
     Code.UNREADABLE: Reason.UNREADABLE,
     Code.FORGED: Reason.BAD_SIGNATURE,
+    Code.MISTYPED: Reason.DOCUMENT_MISTYPED,
 }
 
 NOT_OF_NOW = {

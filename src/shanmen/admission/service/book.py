@@ -38,7 +38,7 @@ from shanmen.tickets import rotating
 from shanmen.tickets.gate import Candidate, GateHolder, GateTicket, Use
 from shanmen.tickets.zones import several
 
-METHODS = {Code.DOCUMENT: "document", Code.TYPED: "manual"}
+METHODS = {Code.DOCUMENT: "document", Code.MISTYPED: "document", Code.TYPED: "manual"}
 
 
 @dataclass(slots=True)
