@@ -118,10 +118,20 @@ def test_slots_without_a_problem_follow_each_other(slots):
         assert problem_with(slots[: problem[0]]) is None
 
 
-def test_the_companion_is_the_first_that_ends_after_the_visit_begins():
+def test_the_companion_is_the_first_that_starts_once_the_visit_has_begun():
     main = slot(10, 12)
-    early, fitting, later = slot(8, 10), slot(9, 11), slot(11, 13)
-    assert companion_slot(main, [later, fitting, early]) == fitting
+    early, running, fitting, later = slot(8, 10), slot(9, 11), slot(11, 13), slot(12, 14)
+    assert companion_slot(main, [later, fitting, running, early]) == fitting
+    same = slot(10, 11)
+    assert companion_slot(main, [later, fitting, same, running]) == same
+
+
+def test_a_companion_that_is_running_will_do_where_no_later_one_has_room():
+    main = slot(10, 12)
+    early, running, full = slot(8, 10), slot(9, 11), slot(11, 13, taken=100)
+    assert companion_slot(main, [full, running, early]) == running
+    assert companion_slot(main, [running, early]) == running
+    assert companion_slot(main, [early]) is None
 
 
 def test_a_full_or_closed_companion_is_passed_over():

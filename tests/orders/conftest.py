@@ -221,11 +221,13 @@ async def left(shop: Shop, slot: int = 0) -> int:
     return states[shop.park.slots[slot]].left
 
 
-async def set_sold(shop: Shop, slot: int, sold: int) -> None:
+async def set_sold(shop: Shop, slot: int, sold: int, *, ride: bool = False) -> None:
+    slots = shop.park.ride_slots if ride else shop.park.slots
+
     async def change(session):
         await session.execute(
             text("UPDATE stock SET sold = :n WHERE tenant_id = :t AND id = :i"),
-            {"n": sold, "t": session.tenant_id, "i": shop.park.slots[slot]},
+            {"n": sold, "t": session.tenant_id, "i": slots[slot]},
         )
 
     await shop.unit(change)

@@ -233,10 +233,15 @@ async def test_a_bundle_takes_the_other_slot_that_was_chosen(shop: Shop) -> None
     number = await shop.number_of("bundle")
     address = f"{await shop.query('bundle')}&other-n{number}-p0={shop.park.ride_slots[2]}"
     page = await shop.get(address)
-    assert "12:00–14:00" in page
+    assert "索道 12:00–14:00" in page
     data = {**shop.hidden(page), **shop.people(1), "phone": "13800138000"}
     placed = await shop.post(f"{shop.base}/visitors", data, on=address)
     assert placed.status_code == 303
     rides = await shop.unit(slots_by_id, ids=shop.park.ride_slots)
     assert rides[shop.park.ride_slots[2]].held == 1
-    assert "12:00–14:00" in await shop.get(placed.headers["location"])
+    assert "索道 12:00–14:00" in await shop.get(placed.headers["location"])
+
+
+async def test_the_summary_says_when_a_bundles_other_visit_will_be(shop: Shop) -> None:
+    page = await shop.get(await shop.query("bundle", slot=1))
+    assert "索道 10:00–12:00" in page

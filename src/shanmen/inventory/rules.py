@@ -202,9 +202,10 @@ def companion_slot(
 ) -> SlotState | None:
     """The slot of a bundle's further pool that goes with the visit's slot.
 
-    It is on the same day: the first open one that ends after the visit's slot starts (and is not
-    over at `now`) and has room for `need` places. Where none has room it is the first that would
-    do, so that the refusal can name it; None where there is none at all.
+    It is on the same day: the first open one that starts when the visit's slot does, or later (and
+    is not over at `now`), and has room for `need` places. Only where no such slot has room it is
+    one that has begun before and is still running then. Where none has room it is the first that
+    would do, so that the refusal can name it; None where there is none at all.
     """
     fitting = sorted(
         (
@@ -215,7 +216,7 @@ def companion_slot(
             and s.ends_at > main.starts_at
             and (now is None or s.ends_at > now)
         ),
-        key=lambda s: (s.starts_at, s.ends_at, s.id),
+        key=lambda s: (s.starts_at < main.starts_at, s.starts_at, s.ends_at, s.id),
     )
     for slot in fitting:
         left = slot.left if ticket_type_id is None else slot.left_for(ticket_type_id)

@@ -1,6 +1,6 @@
 """Naming the visitors, and placing the order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -35,6 +35,7 @@ from shanmen.orders.pages.common import (
     order_path,
     remembered,
 )
+from shanmen.orders.pages.further import named
 from shanmen.orders.pages.say import RuleText, rules_of, who_for
 from shanmen.orders.pages.window import DayShop, read_day
 from shanmen.orders.queries import order_secret
@@ -167,7 +168,9 @@ def with_slots(
     return found
 
 
-def visits(chosen: Sequence[Chosen], shop: DayShop, locale: Locale) -> list[Visit]:
+def visits(
+    chosen: Sequence[Chosen], shop: DayShop, pools: Mapping[UUID, dict[str, str]], locale: Locale
+) -> list[Visit]:
     """The summary's visits: tickets of the same slot together."""
     grouped: dict[UUID, list[Chosen]] = {}
     for one in chosen:
@@ -179,8 +182,8 @@ def visits(chosen: Sequence[Chosen], shop: DayShop, locale: Locale) -> list[Visi
         for one in together:
             name = i18n.localized(one.wanted.kind.name, locale)
             times = "".join(
-                i18n.t(locale, "orders.visitors.also", time=_span(shop, other, locale))
-                for other in one.others
+                i18n.t(locale, "orders.visitors.also", time=_further(shop, other, pools, locale))
+                for other in one.others or _automatic(one, shop)
             )
             lines.append(f"{name} × {one.wanted.count}{times}")
         when = f"{i18n.format_day(slot.day, locale)} {span(slot.starts, slot.ends, locale)}"
@@ -188,9 +191,18 @@ def visits(chosen: Sequence[Chosen], shop: DayShop, locale: Locale) -> list[Visi
     return found
 
 
-def _span(shop: DayShop, slot_id: UUID, locale: Locale) -> str:
+def _automatic(one: Chosen, shop: DayShop) -> tuple[UUID, ...]:
+    """The slots of a bundle's further pools where the visitor left them to us."""
+    offer = shop.offer(one.slot.id)
+    here = offer.types.get(one.wanted.kind.id) if offer else None
+    return here.companions if here else ()
+
+
+def _further(
+    shop: DayShop, slot_id: UUID, pools: Mapping[UUID, dict[str, str]], locale: Locale
+) -> str:
     slot = shop.slots[slot_id]
-    return span(slot.starts, slot.ends, locale)
+    return named(pools.get(slot.pool_id), span(slot.starts, slot.ends, locale), locale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +242,7 @@ class Counter:
             site=self.frame.site,
             form=form.with_error(problem) if problem else form,
             day=self.shop.day,
-            visits=visits(chosen or (), self.shop, locale),
+            visits=visits(chosen or (), self.shop, self.frame.pools, locale),
             groups=[] if chosen else self._groups(locale, wanted_pools),
             fields=_without_slots(self.basket) if chosen is None else self.basket.fields(),
             change=f"/s/{self.site.slug}/visit?{self.basket.query}",

@@ -111,7 +111,7 @@ async def move_page(
         read_move, wish=wish, contents=contents, first=day.replace(day=1), day=day,
         zone=site.timezone,
     )  # fmt: skip
-    rows: list[dict[str, Any]] = slot_rows(wish, shop.offers, locale)
+    rows: list[dict[str, Any]] = slot_rows(wish, shop, locale)
     return page(
         request,
         "orders/console_move.html",

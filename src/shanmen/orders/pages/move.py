@@ -1,6 +1,7 @@
 """Moving tickets to another day or slot."""
 
-from collections.abc import Collection, Mapping, Sequence
+import contextlib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -14,12 +15,13 @@ from litestar.params import FromPath
 from shanmen.catalog.rules import TicketTypeInfo
 from shanmen.db.session import Session, Unit
 from shanmen.inventory import queries as inventory
-from shanmen.inventory.rules import DayOffer, SlotOffer, day_offer, slot_offers
+from shanmen.inventory.rules import DayOffer, SlotOffer, SlotState, day_offer, slot_offers
 from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
 from shanmen.orders.errors import NotReschedulable
 from shanmen.orders.pages.browse import grid, span
 from shanmen.orders.pages.common import ORDER, AnyRequest, Page, frame_of, order_path, ticket_ids
+from shanmen.orders.pages.further import named
 from shanmen.orders.pages.order import OrderContents, TicketCard, cards, read_order
 from shanmen.orders.pages.window import Month, next_month
 from shanmen.orders.rules import Line
@@ -58,6 +60,10 @@ class MoveWish:
                 return False
             places += len(lines) * kind.draws[0].quantity
         return places <= offer.slot.left
+
+    def left(self, offer: SlotOffer) -> int:
+        """How many more tickets of each kind there is room for: a bundle also needs its ride."""
+        return min((offer.types[kind].left for kind in self.kinds), default=0)
 
     def pricier(self, offer: SlotOffer) -> bool:
         """Whether only the price speaks against it."""
@@ -108,6 +114,15 @@ class MoveShop:
 
     month: Month
     offers: tuple[SlotOffer, ...]
+    further: Mapping[UUID, tuple[SlotState, ...]]
+    """By pool: the slots of the day in which a bundle's further visits can be."""
+    pools: Mapping[UUID, dict[str, str]]
+    """Names of the further pools."""
+
+    def times_of(self, offer: SlotOffer, wish: MoveWish) -> list[SlotState]:
+        """The further visits that go with a slot unless others are chosen."""
+        companions = {s for kind in wish.kinds for s in offer.types[kind].companions}
+        return [s for slots in self.further.values() for s in slots if s.id in companions]
 
 
 async def read_move(
@@ -147,16 +162,43 @@ async def read_move(
         days.append(replace(found, price_fen=None))
         current += date.resolution
     month = Month((), tuple(days), today + ahead * date.resolution)
-    return MoveShop(month, tuple(o for o in offers if o.slot.day == day))
+    channel = contents.view.channel
+    further: dict[UUID, tuple[SlotState, ...]] = {
+        draw.pool_id: tuple(
+            sorted(
+                (
+                    slot.seen_by(channel, now)
+                    for slot in slots
+                    if slot.pool_id == draw.pool_id
+                    and slot.day == day
+                    and slot.status == "open"
+                    and slot.ends_at > now
+                ),
+                key=lambda slot: slot.starts_at,
+            )
+        )
+        for kind in types
+        for draw in kind.draws[1:]
+    }
+    names = await inventory.pools(session, site_id=contents.view.site_id) if further else []
+    return MoveShop(
+        month,
+        tuple(o for o in offers if o.slot.day == day),
+        further,
+        {pool.id: pool.name for pool in names},
+    )
 
 
-def slot_rows(wish: MoveWish, offers: Sequence[SlotOffer], locale: Locale) -> list[dict[str, Any]]:
-    """The day's slots, and why some of them cannot be chosen."""
+def slot_rows(wish: MoveWish, shop: MoveShop, locale: Locale) -> list[dict[str, Any]]:
+    """The day's slots, what else goes with them, and why some of them cannot be chosen."""
     rows = []
-    for offer in offers:
+    for offer in shop.offers:
         slot = offer.slot
+        times: list[SlotState] = []
         if wish.fits(offer):
-            state, note = "available", i18n.t(locale, "orders.visit.left", left=offer.left)
+            times = shop.times_of(offer, wish)
+            state = "available"
+            note = i18n.t(locale, "orders.visit.left", left=wish.left(offer))
         elif any(line.slot_ids[0] == slot.id for line in wish.lines):
             state, note = "closed", i18n.t(locale, "orders.move.present")
         elif wish.pricier(offer):
@@ -169,9 +211,51 @@ def slot_rows(wish: MoveWish, offers: Sequence[SlotOffer], locale: Locale) -> li
                 "time": span(slot.starts, slot.ends, locale),
                 "state": state,
                 "note": note,
+                "also": [_named_time(shop, other, locale) for other in times],
+                "others": ".".join(str(other.id) for other in times),
             }
         )
     return rows
+
+
+def _named_time(shop: MoveShop, slot: SlotState, locale: Locale) -> str:
+    return named(shop.pools.get(slot.pool_id), span(slot.starts, slot.ends, locale), locale)
+
+
+def other_rows(shop: MoveShop, locale: Locale) -> list[dict[str, Any]]:
+    """For each further pool its name, and the slots to choose from."""
+    return [
+        {
+            "name": i18n.localized(shop.pools.get(pool_id), locale),
+            "options": [
+                (
+                    str(slot.id),
+                    i18n.t(
+                        locale,
+                        "orders.visit.other_slot",
+                        time=span(slot.starts, slot.ends, locale),
+                        left=slot.left,
+                    ),
+                )
+                for slot in slots
+                if slot.left > 0
+            ],
+        }
+        for pool_id, slots in shop.further.items()
+    ]
+
+
+def others_of(form: Form, slot_id: UUID) -> list[UUID]:
+    """The further slots that were chosen, then those that the page said would go with the slot."""
+    chosen, shown = form.get("other"), form.get("auto")
+    texts = list(chosen.values()) if isinstance(chosen, Mapping) else []
+    if isinstance(shown, Mapping):
+        texts += str(shown.get(f"s{slot_id.hex}") or "").split(".")
+    found = []
+    for text in texts:
+        with contextlib.suppress(ValueError):
+            found.append(UUID(str(text)))
+    return found
 
 
 async def move_page(
@@ -193,7 +277,7 @@ async def move_page(
         refused = error or NotReschedulable()
         return page(
             request, "orders/move.html", status=refused.status, site=frame.site, base=base,
-            cards=[], calendar=None, slots=[], day=None, chosen=set(),
+            cards=[], calendar=None, slots=[], others=[], day=None, chosen=set(),
             form=Form.blank().with_error(refused), hidden=[], cache="no-store",
         )  # fmt: skip
     today = clock.today(site.timezone)
@@ -226,7 +310,8 @@ async def move_page(
         chosen={line.ticket_id for line in wish.lines},
         calendar=calendar,
         day=day,
-        slots=slot_rows(wish, shop.offers, locale),
+        slots=slot_rows(wish, shop, locale),
+        others=other_rows(shop, locale),
         hidden=[*tickets, ("day", day.isoformat())],
         form=form.with_error(error) if error else form,
         cache="no-store",
@@ -283,6 +368,7 @@ async def move(
             order_id=contents.view.id,
             slot_id=slot_id,
             ticket_ids=chosen or None,
+            other_slot_ids=others_of(form, slot_id),
             reason="by_buyer",
         )
     except DomainError as error:

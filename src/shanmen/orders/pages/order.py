@@ -17,7 +17,6 @@ from shanmen.catalog.admission_hours import told
 from shanmen.db.pipeline import Statement
 from shanmen.db.reading import keyring_of
 from shanmen.db.session import Unit
-from shanmen.inventory.queries import slots_by_id
 from shanmen.kit import clock, ids
 from shanmen.kit.errors import DomainError
 from shanmen.orders.errors import OrderNotFound
@@ -31,6 +30,7 @@ from shanmen.orders.pages.common import (
     order_path,
     providers_of,
 )
+from shanmen.orders.pages.further import Further, read_further
 from shanmen.orders.pages.say import rules_of
 from shanmen.orders.queries import OrderFile, file_for_page
 from shanmen.orders.rules import EXTENDABLE_MINUTES, State
@@ -66,8 +66,8 @@ class OrderContents:
     file: OrderFile
     payments: tuple[PaymentView, ...]
     codes: dict[UUID, TicketCode]
-    spans: dict[UUID, tuple[datetime, datetime]]
-    """By slot: when a bundle's further visits are."""
+    further: dict[UUID, Further]
+    """By slot: a bundle's further visits."""
 
     @property
     def view(self) -> OrderView:
@@ -93,8 +93,8 @@ async def read_order(
     file, found = await file_for_page(unit, number=number, secret=secret, more=more)
     if file.view.site_id != site.site_id:
         raise OrderNotFound
-    further = {slot for line in file.lines for slot in line.slot_ids[1:]}
-    slots = await unit(slots_by_id, ids=further) if further else {}
+    slots = {slot for line in file.lines for slot in line.slot_ids[1:]}
+    further = await unit(read_further, slots=slots, site_id=site.site_id) if slots else {}
     codes = ticket_codes(
         await keyring_of(unit), file, site_number=site.number, timezone=site.timezone
     )
@@ -102,7 +102,7 @@ async def read_order(
         file,
         tuple(PaymentView(*row) for rows in found for row in rows),
         codes,
-        {slot.id: (slot.starts_at, slot.ends_at) for slot in slots.values()},
+        further,
     )
 
 
@@ -136,7 +136,7 @@ def cards(contents: OrderContents, site: SiteContext, locale: Locale) -> list[Ti
         kind = contents.file.catalog.types.get(line.ticket_type_id)
         starts = clock.local(shown.valid_from, site.timezone)
         ends = clock.local(shown.valid_until, site.timezone)
-        further = [contents.spans[s] for s in line.slot_ids[1:] if s in contents.spans]
+        further = [contents.further[s] for s in line.slot_ids[1:] if s in contents.further]
         code = contents.codes.get(shown.ticket_id)
         over = now >= shown.valid_until
         state = _ticket_state(shown, over=over)
@@ -148,10 +148,7 @@ def cards(contents: OrderContents, site: SiteContext, locale: Locale) -> list[Ti
                 index,
                 name,
                 f"{i18n.format_day(shown.visit_day, locale)} {span(starts, ends, locale)}",
-                tuple(
-                    span(clock.local(a, site.timezone), clock.local(b, site.timezone), locale)
-                    for a, b in further
-                ),
+                tuple(visit.text(site.timezone, locale) for visit in further),
                 _last_day(starts.date(), ends.date(), locale),
                 told(kind.admission_hours, locale) if kind else "",
                 code,

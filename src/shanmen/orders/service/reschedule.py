@@ -31,22 +31,27 @@ async def reschedule(
     order_id: UUID,
     slot_id: UUID,
     ticket_ids: Collection[UUID] | None = None,
+    other_slot_ids: Collection[UUID] = (),
     reason: str = "",
 ) -> None:
     """Move unused tickets of a paid order to `slot_id`; their tokens get a new generation.
+
+    `other_slot_ids` are the slots of a bundle's further pools, the first of each pool counts; where
+    a pool has none there it is the first that fits.
 
     Raises:
         NotReschedulable: the rule does not allow it (any more), or there is nothing to move.
         AlreadyUsed: somebody has entered with one of them.
         PriceHigher: the new day costs more.
         SoldOut: the new slot has too few places for all of them.
+        SlotNotFound: a slot is not of the right pool, or a further one not of the same day.
     """
     order = await lock_order(session, order_id)
     [rows] = await run(session, [tickets.lock_statement(session.tenant_id, [order_id])])
     uses = {row[0]: tickets.TicketUse(*row) for row in rows}
     catalog = await current_catalog(session)
     chosen = _choose(order, uses, ticket_ids, catalog)
-    moved = await _new_lines(session, order, chosen, slot_id, catalog)
+    moved = await _new_lines(session, order, chosen, (slot_id, *other_slot_ids), catalog)
     changes = Changes(session.actor)
     changes.move(
         order, State.RESCHEDULED, reason=reason, tickets=len(moved),
@@ -97,11 +102,15 @@ def _choose(
 
 
 async def _new_lines(
-    session: Session, order: LockedOrder, chosen: list[Line], slot_id: UUID, catalog: Catalog
+    session: Session,
+    order: LockedOrder,
+    chosen: list[Line],
+    slot_ids: tuple[UUID, ...],
+    catalog: Catalog,
 ) -> list[Line]:
     """The moved lines, with their new places taken and the old ones given back."""
     targets = {
-        kind_id: await _slots(session, catalog.types[kind_id], slot_id, order)
+        kind_id: await _slots(session, catalog.types[kind_id], slot_ids, order)
         for kind_id in {line.ticket_type_id for line in chosen}
     }
     usage, claims = await limits.usage_of_lines(
@@ -143,10 +152,10 @@ async def _new_lines(
 
 
 async def _slots(
-    session: Session, kind: TicketTypeInfo, slot_id: UUID, order: LockedOrder
+    session: Session, kind: TicketTypeInfo, slot_ids: tuple[UUID, ...], order: LockedOrder
 ) -> list[UUID]:
-    found = await slots_by_id(session, ids=[slot_id])
-    main = found.get(slot_id)
+    found = await slots_by_id(session, ids=slot_ids)
+    main = found.get(slot_ids[0])
     if main is None or not kind.draws or main.pool_id != kind.draws[0].pool_id:
         raise SlotNotFound(field="slot_id")
     now = clock.now()
@@ -158,18 +167,23 @@ async def _slots(
         timezone=await site_timezone(session, order.site_id),
         path="slot_id",
     )
-    chosen = [slot_id]
+    chosen = [main.id]
+    named = [found[s] for s in slot_ids[1:] if s in found]
     if len(kind.draws) > 1:
         pools = [draw.pool_id for draw in kind.draws[1:]]
         same_day = by_day(
             await slots_between(session, pool_ids=pools, first=main.day, last=main.day)
         )[main.day]
         for draw in kind.draws[1:]:
-            other = companion_slot(
+            other = next((s for s in named if s.pool_id == draw.pool_id), None)
+            if other is not None and other.day != main.day:
+                raise SlotNotFound(field="other_slot_ids")
+            other = other or companion_slot(
                 main,
                 (c.seen_by(order.channel, now) for c in same_day if c.pool_id == draw.pool_id),
                 need=draw.quantity,
                 ticket_type_id=kind.id,
+                now=now,
             )
             if other is None:
                 raise SoldOut(field="slot_id", left=0)
