@@ -31,7 +31,6 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 AUDIENCES = ("adult", "child", "senior", "student", "family", "any")
 DOCUMENTS = ("each", "one", "none")
-DAY_KINDS = ("workday", "weekend", "holiday")
 MAX_ZONE = 31
 FULL_FEE = 100
 ENTRIES = "Entries for each person into each of the zones; 0 is without limit."

@@ -97,20 +97,6 @@ class NotSignedIn(DomainError):
     status = 401
 
 
-class Forbidden(DomainError):
-    """The caller is known and may not do this."""
-
-    code = "kit.forbidden"
-    status = 403
-
-
-class Conflict(DomainError):
-    """The thing changed meanwhile, or is in a state that does not allow this."""
-
-    code = "kit.conflict"
-    status = 409
-
-
 class IdempotencyMismatch(DomainError):
     """The idempotency key was used before, with another request."""
 

@@ -57,9 +57,6 @@ TRANSITIONS: dict[str, frozenset[State]] = {
     State.REFUNDED: frozenset(),
 }
 
-HOLDS_STOCK = frozenset({State.HELD, State.PAID, State.ISSUED, State.PARTLY_USED, State.USED})
-"""States in which an order's places are taken."""
-
 
 def check(now: str, then: State) -> None:
     """Raise TransitionRefused unless an order may go from `now` to `then`."""

@@ -318,21 +318,6 @@ async def refunds_of(session: Session, *, order_id: UUID) -> list[Refund]:
     return list(rows)
 
 
-async def waiting_refunds(session: Session, *, older_than: timedelta) -> list[UUID]:
-    """Refunds whose job seems to be lost, or whose provider has not finished."""
-    rows = await session.scalars(
-        select(Refund.id)
-        .where(
-            Refund.tenant_id == session.tenant_id,
-            Refund.status == "requested",
-            Refund.created_at < clock.now() - older_than,
-        )
-        .order_by(Refund.created_at)
-        .limit(200)
-    )
-    return list(rows)
-
-
 async def finish_refund(session: Session, *, refund_id: UUID, state: RefundState) -> bool:
     """Record the provider's word; True when this call is the one that finished the refund.
 
@@ -368,12 +353,6 @@ async def note_refund_trouble(session: Session, *, refund_id: UUID, error: str) 
         .where(Refund.tenant_id == session.tenant_id, Refund.id == refund_id)
         .values(attempts=Refund.attempts + 1, last_error=error[:500])
     )
-
-
-async def lock_payments(session: Session, payment_ids: Iterable[UUID]) -> list[LockedPayment]:
-    """Lock payments by id; their orders are locked already."""
-    [rows] = await run(session, [lock_statement(session.tenant_id, payment_ids)])
-    return [LockedPayment(*row) for row in rows]
 
 
 def _view(p: Payment) -> PaymentView:

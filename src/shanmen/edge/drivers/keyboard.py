@@ -17,7 +17,6 @@ EVENT = struct.Struct("llHHi")
 """struct input_event of this machine: seconds, microseconds, type, code, value."""
 EV_KEY = 1
 PRESSED = 1
-REPEATED = 2
 KEY_ENTER, KEY_KPENTER, KEY_TAB = 28, 96, 15
 SHIFTS = frozenset({42, 54})
 FORGET_SECONDS = 1.0

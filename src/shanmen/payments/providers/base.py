@@ -15,9 +15,6 @@ from typing import ClassVar, Protocol
 
 from shanmen.kit.errors import DomainError
 
-CALLBACK_FRESH_SECONDS = 300
-"""A callback whose timestamp is further from now than this, either way, is refused as stale."""
-
 
 class PaymentStatus(StrEnum):
     """Where a payment stands at the provider."""
