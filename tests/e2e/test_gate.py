@@ -57,7 +57,9 @@ async def correct(page: Page, action: str, *, password: str) -> Locator:
     await page.click(f"[data-action={action}]")
     dialog = page.locator("dialog#correct")
     await expect(dialog).to_be_visible()
-    await dialog.locator("[data-reason]").first.click()
+    offered = dialog.locator("[data-reason]:visible")
+    assert {await each.get_attribute("data-reason") for each in await offered.all()} == {action}
+    await offered.first.click()
     await dialog.locator("#correct-login").fill("admin")
     await dialog.locator("#correct-password").fill(password)
     await dialog.locator("[data-part=send]").click()

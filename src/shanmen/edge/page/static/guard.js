@@ -231,6 +231,7 @@ listenToWedge((text) => {
 
 function correct(action, answer, extra) {
   return askCorrection({
+    action,
     ...extra,
     title: view.text(`${action}_title`),
     button: view.text(`${action}_send`),

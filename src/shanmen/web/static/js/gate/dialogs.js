@@ -70,7 +70,7 @@ export function askPersons() {
 }
 
 // Sends by `send(body)` and stays open with the problem when that is refused.
-export function askCorrection({ title, hint, button, persons, send, failed }) {
+export function askCorrection({ action, title, hint, button, persons, send, failed }) {
   const dialog = byId("correct");
   const part = (name) => dialog.querySelector(`[data-part="${name}"]`);
   byId("correct-title").textContent = title;
@@ -88,6 +88,7 @@ export function askCorrection({ title, hint, button, persons, send, failed }) {
   byId("correct-password").value = "";
   return ask(dialog, () => null, ({ signal, finish }) => {
     for (const offered of dialog.querySelectorAll("[data-reason]")) {
+      offered.hidden = offered.dataset.reason !== action;
       offered.addEventListener("click", () => { reason.value = offered.textContent; }, { signal });
     }
     dialog.querySelector("form").addEventListener("submit", async () => {
