@@ -63,38 +63,6 @@ def test_a_written_amount_reads_back(fen: int) -> None:
     assert money.parse(f"{fen // 100:,}.{fen % 100:02}") == fen
 
 
-@given(
-    st.integers(-(10**12), 10**12),
-    st.lists(st.integers(0, 10**9), min_size=1, max_size=20).filter(any),
-)
-def test_parts_add_up_and_are_within_a_fen_of_their_share(amount: int, weights: list[int]) -> None:
-    parts = money.allocate(amount, weights)
-    assert sum(parts) == amount
-    total = sum(weights)
-    for part, weight in zip(parts, weights, strict=True):
-        assert abs(part * total - amount * weight) < total
-        assert weight or not part
-    assert money.allocate(-amount, weights) == [-part for part in parts]
-
-
-def test_the_largest_remainder_gets_the_fen_and_the_first_of_equals() -> None:
-    assert money.allocate(100, [1, 1, 1]) == [34, 33, 33]
-    assert money.allocate(10, [6, 3, 1]) == [6, 3, 1]
-    assert money.allocate(7, [50, 30, 20]) == [4, 2, 1]
-    assert money.allocate(5, [1, 1]) == [3, 2]
-    assert money.allocate(0, [0, 0]) == [0, 0]
-    assert money.allocate(0, []) == []
-
-
-def test_an_amount_must_have_somewhere_to_go() -> None:
-    with pytest.raises(ValueError, match="no weight"):
-        money.allocate(1, [0, 0])
-    with pytest.raises(ValueError, match="no weight"):
-        money.allocate(1, [])
-    with pytest.raises(ValueError, match="negative"):
-        money.allocate(1, [2, -1])
-
-
 @given(st.integers(-(10**12), 10**12), st.integers(0, 100_000))
 def test_a_percentage_is_rounded_half_away_from_zero(amount: int, points: int) -> None:
     exact = Decimal(amount) * points / 10_000

@@ -1,6 +1,5 @@
 """Reads of the catalog: the snapshot that every process keeps per tenant."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -147,13 +146,6 @@ class SpecialDayView:
 def day_kind_of(catalog: Catalog, site_id: UUID, day: date) -> DayKind:
     """The kind of a day at a site: what the operator set, else what the public calendar says."""
     return catalog.day_kind(site_id, day)
-
-
-def prices_for(
-    catalog: Catalog, info: TicketTypeInfo, days: Iterable[date]
-) -> dict[date, int | None]:
-    """What a ticket costs on each of these days in fen; None where no price rule speaks of it."""
-    return {day: catalog.price(info, day) for day in days}
 
 
 async def _load(session: Session, version: int) -> Catalog:

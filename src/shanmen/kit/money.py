@@ -7,7 +7,6 @@ nearest fen, half a fen away from zero (四舍五入).
 
 import re
 import unicodedata
-from collections.abc import Sequence
 
 from shanmen.kit.errors import DomainError
 
@@ -46,30 +45,6 @@ def parse(text: str, *, field: str | None = None, negative: bool = False) -> int
     if fen > MAX_FEN:
         raise AmountInvalid(field=field)
     return -fen if found["sign"] else fen
-
-
-def allocate(amount_fen: int, weights: Sequence[int]) -> list[int]:
-    """Split an amount by weights so that the parts add up exactly (largest remainder).
-
-    Each part is its exact share rounded down, and the fen left over go one each to the largest
-    remainders, the earlier part first. A negative amount is split as the positive one, so that a
-    refund undoes a split to the fen. Raises ValueError for a negative weight, and where an amount
-    has nowhere to go.
-    """
-    if any(weight < 0 for weight in weights):
-        raise ValueError(f"A weight is negative: {list(weights)}.")
-    total = sum(weights)
-    if total == 0:
-        if amount_fen == 0:
-            return [0] * len(weights)
-        raise ValueError("There is an amount to split, but no weight.")
-    whole = abs(amount_fen)
-    parts = [whole * weight // total for weight in weights]
-    left = whole - sum(parts)
-    by_remainder = sorted(range(len(weights)), key=lambda at: -(whole * weights[at] % total))
-    for at in by_remainder[:left]:
-        parts[at] += 1
-    return [-part for part in parts] if amount_fen < 0 else parts
 
 
 def share(amount_fen: int, basis_points: int) -> int:
