@@ -319,6 +319,23 @@ async def test_revoked(east: Entrance):
     assert east.agent.status().tickets == 0
 
 
+async def test_a_used_code_is_refused_in_the_programs_language(house: Gatehouse, tmp_path: Path):
+    made = await house.gates.unit(CHIEF)(
+        devices.add_device, entrance_id=house.gates.park.entrance_id, name="east"
+    )
+    for folder, used in (("first", False), ("second", True)):
+        enrolling = enrol(
+            url="http://test", code=made.code, folder=tmp_path / folder, name="x",
+            transport=Network(house.http),
+        )  # fmt: skip
+        if not used:
+            await enrolling
+            continue
+        with pytest.raises(CannotEnrol) as refused:
+            await enrolling
+        assert str(refused.value).isascii()
+
+
 async def test_somebody_in_between_cannot_enrol_a_gate(house: Gatehouse, tmp_path: Path):
     made = await house.gates.unit(CHIEF)(
         devices.add_device, entrance_id=house.gates.park.entrance_id, name="east"

@@ -114,6 +114,8 @@ async def _exchange(
         HEADER_SIGNATURE: sign(key, message),
         "Content-Type": MEDIA_TYPE,
         "Accept": MEDIA_TYPE,
+        # What the server refuses with is shown by this program, which speaks English.
+        "Accept-Language": "en",
     }
     try:
         reply = await transport.request(
