@@ -1,15 +1,20 @@
 """The API of orders over HTTP: place, pay, confirm, find, change; and who may do what."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from sqlalchemy import text
 
+from shanmen.app import create_app
 from shanmen.kit import clock, ids
+from shanmen.kit.settings import Settings
 from shanmen.ledger.service import differences
 from shanmen.orders.jobs import send_refund
+from shanmen.payments.registry import Providers
 from shanmen.payments.service import payments_of, refunds_of
 from tests.orders.conftest import Shop
 from tests.support.park import id_number
@@ -51,6 +56,37 @@ async def test_a_repeated_key_gets_the_same_order(shop: Shop) -> None:
     other = {**body, "phone": "13900139000"}
     problem = await shop.api("POST", path, other, key="same", status=422)
     assert problem["code"] == "kit.idempotency_mismatch"
+
+
+async def test_a_full_queue_asks_to_come_back(shop: Shop, counter, data_dir) -> None:
+    _, till = counter
+    settings = Settings(data_dir=data_dir, coalesce_max_batch=1, coalesce_max_queue=2)
+    providers = Providers([till], public_url="http://park.example")
+    app = create_app(settings, database=shop.database, providers=providers)
+    path = f"/api/v1/sites/{shop.park.slug}/orders"
+    await place(shop, "adult")
+    bearer = {"authorization": f"Bearer {shop.keys['ota']}"}
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="http://test", headers=bearer
+    ) as http:
+
+        async def order(number: int) -> httpx.Response:
+            body = {"phone": f"138001380{number:02}", "tickets": [tickets[number]]}
+            return await http.post(path, json=body, headers={"idempotency-key": f"q{number}"})
+
+        tickets = [shop.ticket() for _ in range(12)]
+        answers = await asyncio.gather(*map(order, range(12)))
+        refused = [number for number, each in enumerate(answers) if each.status_code == 503]
+        assert refused
+        assert {each.status_code for each in answers} == {201, 503}
+        for number in refused:
+            answer = answers[number]
+            assert answer.json()["code"] == "kit.overloaded"
+            assert int(answer.headers["retry-after"]) >= 1
+            # Nothing was kept of it: the same request with the same key is placed afterwards.
+            again = await order(number)
+            assert again.status_code == 201, again.text
 
 
 @pytest.mark.parametrize(
