@@ -237,3 +237,17 @@ async def test_special_days(editor: Caller, park: Park):
     await editor.ok("DELETE", f"{path}/2026-12-01")
     answer = await editor("DELETE", f"{path}/2026-12-01")
     assert (answer.status_code, answer.json()["code"]) == (404, "catalog.special_day_not_found")
+
+
+async def test_parameters_are_named_as_they_are_sent(seller: Caller, park: Park, stand: Stand):
+    days = f"/sites/{park.slug}/availability"
+    for path, status, field in (
+        (f"{days}?from=abc&to={stand.today}", 422, "from"),
+        (f"{days}?from={stand.tomorrow}&to={stand.today}", 422, "to"),
+        (f"{days}?from={stand.today}&to={stand.today}&produkt=x", 422, "produkt"),
+        (f"/products/{stand.type_id}/calendar?from={stand.tomorrow}&to={stand.today}", 422, "to"),
+    ):
+        answer = await seller("GET", path)
+        assert (answer.status_code, answer.json()["field"]) == (status, field), path
+    reversed_days = await seller("GET", f"{days}?from={stand.tomorrow}&to={stand.today}")
+    assert reversed_days.json()["code"] == "inventory.days_reversed"

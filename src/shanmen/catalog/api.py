@@ -155,8 +155,10 @@ class DayPrice(Struct, frozen=True, kw_only=True):
 async def priced_days(
     session: Session, *, ticket_type_id: UUID, first: date, last: date
 ) -> list[DayPrice]:
-    """What a ticket costs on each day; raises TicketTypeNotFound, TooManyDays."""
-    if not 0 <= (last - first).days < MOST_DAYS:
+    """What a ticket costs on each day; raises TicketTypeNotFound, DaysReversed, TooManyDays."""
+    if last < first:
+        raise errors.DaysReversed(field="to")
+    if (last - first).days >= MOST_DAYS:
         raise errors.TooManyDays(field="to", most=MOST_DAYS)
     catalog = await queries.current_catalog(session)
     info = catalog.types.get(ticket_type_id)
@@ -177,7 +179,7 @@ async def priced_days(
     "/api/v1/products/{product_id:uuid}/calendar",
     guards=[requires()],
     tags=TAGS,
-    responses=problems(errors.TicketTypeNotFound, errors.TooManyDays),
+    responses=problems(errors.TicketTypeNotFound, errors.DaysReversed, errors.TooManyDays),
 )
 async def price_calendar(
     product_id: FromPath[UUID],

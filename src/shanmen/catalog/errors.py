@@ -129,6 +129,13 @@ class SpecialDayNotFound(DomainError):
     status = 404
 
 
+class DaysReversed(DomainError):
+    """The last day is before the first."""
+
+    code = "catalog.days_reversed"
+    status = 422
+
+
 class TooManyDays(DomainError):
     """The span has more days than can be answered at once; params: most."""
 

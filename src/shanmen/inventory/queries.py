@@ -14,7 +14,7 @@ from shanmen.catalog.queries import current_catalog
 from shanmen.catalog.rules import Catalog, TicketTypeInfo
 from shanmen.db.session import Session
 from shanmen.inventory.allotments import AllotmentRule, ShareState
-from shanmen.inventory.errors import PoolNotFound, ScheduleNotFound, TooManyDays
+from shanmen.inventory.errors import DaysReversed, PoolNotFound, ScheduleNotFound, TooManyDays
 from shanmen.inventory.models import Allotment, Pool, Schedule
 from shanmen.inventory.rules import (
     DayOffer,
@@ -124,6 +124,14 @@ class _Offers:
     offers: list[SlotOffer]
 
 
+def check_span(first: date, last: date) -> None:
+    """See that days can be asked for at once; raises DaysReversed, TooManyDays."""
+    if last < first:
+        raise DaysReversed(field="to")
+    if (last - first).days >= MOST_DAYS:
+        raise TooManyDays(field="to", most=MOST_DAYS)
+
+
 async def _offers(
     session: Session,
     site_id: UUID,
@@ -134,8 +142,7 @@ async def _offers(
     now: datetime,
     channel: str,
 ) -> _Offers:
-    if not 0 <= (last - first).days < MOST_DAYS:
-        raise TooManyDays(most=MOST_DAYS)
+    check_span(first, last)
     catalog = await current_catalog(session)
     wanted = set(ticket_type_ids)
     types = [t for t in catalog.of_site(site_id, channel=channel) if t.id in wanted]

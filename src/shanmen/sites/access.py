@@ -30,6 +30,7 @@ from shanmen.sites.repeats import expect_repeats
 from shanmen.sites.rules import PERMISSIONS
 from shanmen.sites.service import apikeys, auth
 from shanmen.web.direct import PageRoute
+from shanmen.web.parameters import refuse_unknown
 from shanmen.web.render import NavItem, web_of
 
 __all__ = [
@@ -200,10 +201,12 @@ def requires(*permissions: str) -> Guard:
     if unknown:
         raise ValueError(f"There is no permission {sorted(unknown)}.")
 
-    async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         caller = await _caller(connection)
         if permissions and not caller.permissions.intersection(permissions):
             raise errors.MissingPermission(permission=" / ".join(permissions))
+        if _is_api(connection):
+            refuse_unknown(connection, handler)
 
     guard.permissions = permissions  # type: ignore[attr-defined]
     return guard

@@ -18,6 +18,7 @@ from shanmen.web import i18n
 from shanmen.web.environment import AnyRequest
 from shanmen.web.forms import FieldProblem, FormInvalid, describe_validation
 from shanmen.web.i18n import Locale
+from shanmen.web.parameters import spelled
 from shanmen.web.render import base_context, content_policy, is_htmx, locale_of, web_of
 
 __all__ = ["CsrfRefused", "Problem", "exception_handlers", "problem_of", "wants_json"]
@@ -229,10 +230,23 @@ def _login(request: AnyRequest, problem: Problem) -> Response[bytes] | None:
     return Response(b"", status_code=303, headers={"location": target}, media_type="text/html")
 
 
+def _as_sent(request: AnyRequest, error: Exception) -> Exception:
+    """Name the parameters of the address as the caller spelled them, and not as our code does."""
+    if isinstance(error, ValidationException) and isinstance(error.extra, list):
+        names = spelled(request.route_handler)
+        error.extra = [
+            {**entry, "key": names.get(str(entry.get("key")), entry.get("key"))}
+            if isinstance(entry, Mapping) and entry.get("source") == "query"
+            else entry
+            for entry in error.extra
+        ]
+    return error
+
+
 def handle(request: AnyRequest, error: Exception) -> Response[Any]:
     """Answer any error in the shape and the language of the caller."""
     locale = locale_of(request)
-    problem = problem_of(error, locale)
+    problem = problem_of(_as_sent(request, error), locale)
     _log(request, error, problem)
     headers = _headers(error, problem)
     if wants_json(request):

@@ -18,8 +18,7 @@ from litestar import Litestar
 from shanmen.db.session import Database, Unit
 from shanmen.inventory.api.visit import day_out, slot_out
 from shanmen.inventory.board import Boards, DayBoard
-from shanmen.inventory.errors import TooManyDays
-from shanmen.inventory.queries import MOST_DAYS
+from shanmen.inventory.queries import check_span
 from shanmen.inventory.rules import DayOffer, SlotOffer
 from shanmen.kit.coalesce import Coalescer
 from shanmen.sites import errors as sites_errors
@@ -67,8 +66,7 @@ def _days_wanted(query: bytes) -> Wanted | None:
         products = _products(pairs, {"from", "to"})
     except ValueError:
         return None
-    if not 0 <= (last - first).days < MOST_DAYS:
-        raise TooManyDays(most=MOST_DAYS)
+    check_span(first, last)
     return Wanted(
         tuple(first + timedelta(days=n) for n in range((last - first).days + 1)), products
     )

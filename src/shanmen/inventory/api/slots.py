@@ -34,9 +34,8 @@ Last = Annotated[date, QueryParameter(name="to", description="The last day.")]
 async def pool_slots(
     session: Session, *, pool_id: UUID, first: date, last: date
 ) -> list[SlotState]:
-    """A pool's slots; raises PoolNotFound, TooManyDays."""
-    if not 0 <= (last - first).days < queries.MOST_DAYS:
-        raise errors.TooManyDays(field="to", most=queries.MOST_DAYS)
+    """A pool's slots; raises PoolNotFound, DaysReversed, TooManyDays."""
+    queries.check_span(first, last)
     await queries.pool(session, pool_id=pool_id)
     return await queries.slots_between(session, pool_ids=[pool_id], first=first, last=last)
 
@@ -45,7 +44,7 @@ async def pool_slots(
     "/api/v1/pools/{pool_id:uuid}/slots",
     guards=READ,
     tags=TAGS,
-    responses=problems(errors.PoolNotFound, errors.TooManyDays),
+    responses=problems(errors.PoolNotFound, errors.DaysReversed, errors.TooManyDays),
 )
 async def list_stock(
     pool_id: FromPath[UUID], unit: NamedDependency[Unit], first: First, last: Last

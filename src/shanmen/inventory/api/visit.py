@@ -78,7 +78,7 @@ async def slots_at(
     "/api/v1/sites/{slug:str}/availability",
     guards=[requires()],
     tags=TAGS,
-    responses=problems(sites_errors.SiteUnknown, errors.TooManyDays),
+    responses=problems(sites_errors.SiteUnknown, errors.DaysReversed, errors.TooManyDays),
 )
 async def availability(
     slug: FromPath[str],
