@@ -23,6 +23,7 @@ from shanmen.insight import stock_audit
 from shanmen.inventory.jobs import extend_slots
 from shanmen.inventory.sales import install_teller
 from shanmen.kit.settings import Settings
+from shanmen.ledger import service as ledger
 from shanmen.orders import jobs as orders
 from shanmen.orders.service.count import sold_in
 from shanmen.payments.registry import Providers
@@ -65,6 +66,7 @@ TASKS: dict[str, Task] = {
     "orders.record_no_shows": lambda _, unit, __: orders.record_no_shows(unit),
     "admission.forget_feed": lambda _, unit, __: unit(forget_feed),
     "insight.audit_stock": lambda _, unit, __: unit(stock_audit.report),
+    "ledger.audit": lambda _, unit, __: unit(ledger.report),
 }
 """What each job does. All are safe to run twice."""
 
@@ -74,6 +76,7 @@ NIGHTLY: tuple[tuple[str, str], ...] = (
     ("orders.record_no_shows", "20 19 * * *"),
     ("orders.forget_old_keys", "40 19 * * *"),
     ("insight.audit_stock", "10 20 * * *"),
+    ("ledger.audit", "15 20 * * *"),
     ("admission.forget_feed", "25 20 * * *"),
 )
 """Jobs that a clock starts for every tenant, with their cron times in UTC."""

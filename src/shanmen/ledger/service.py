@@ -1,5 +1,6 @@
 """Posting transfers, and proving that accounts and transfers agree."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from uuid import UUID
 from shanmen.db.pipeline import Statement, array, columns, run
 from shanmen.db.session import Session
 from shanmen.kit import ids
+
+log = logging.getLogger(__name__)
 
 OPEN_ACCOUNTS = """
 INSERT INTO ledger_account (tenant_id, code)
@@ -115,3 +118,11 @@ async def differences(session: Session) -> list[Difference]:
     tenant = session.tenant_id
     [rows] = await run(session, [Statement(DIFFERENCES, (tenant, tenant, tenant))])
     return [Difference(*row) for row in rows]
+
+
+async def report(session: Session) -> int:
+    """Log each account that differs as an error; returns how many there are."""
+    found = await differences(session)
+    for difference in found:
+        log.error("ledger of tenant %s differs: %s", session.tenant_id, difference)
+    return len(found)
