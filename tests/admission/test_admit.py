@@ -201,10 +201,8 @@ async def test_a_mistyped_document_is_called_so(gates: Gates) -> None:
         refused = await gates.scan(wrong, kind=kind)
         assert (refused.reason, refused.method) == ("document_mistyped", "document")
     assert texts(refused, "en")[1].startswith("Please check the number for a mistyped digit")
-    assert (await gates.scan("12", kind="document")).reason == "document_mistyped"
     assert (await gates.scan("", document=wrong)).reason == "document_mistyped"
-    for torn in ("SM1GARBAGE", (await gates.ticket()).code[:40]):
-        assert (await gates.scan(torn)).reason == "unreadable"
+    assert (await gates.scan("SM1GARBAGE")).reason == "unreadable"
 
 
 async def test_of_several_tickets_the_admissible_one(gates: Gates) -> None:

@@ -161,10 +161,7 @@ async def test_a_mistyped_document_is_called_so(gates):
     agent, _ = await told(gates)
     wrong = CARD[:-1] + ("0" if CARD[-1] == "X" else "X")
     for kind in ("auto", "document"):
-        answer = await agent.scan(ONE, wrong, kind=kind)
-        refused(answer, "document_mistyped")
-        assert not answer.override_allowed
-    refused(await agent.scan(ONE, "12", kind="document"), "document_mistyped")
+        refused(await agent.scan(ONE, wrong, kind=kind), "document_mistyped")
     refused(await agent.scan(ONE, "", document=wrong), "document_mistyped")
 
 
