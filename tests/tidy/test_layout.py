@@ -45,9 +45,9 @@ MORE = {
     # Guards of all routes, with what they remember; hashing off the loop; the gate's look at
     # places; calls that are repeated with their key.
     "sites": {"access", "cache", "passwords", "places", "repeats"},
-    # The signed token, the moving code, keys; what a gate asks of tickets,
+    # The signed token, the moving code, how zones count, keys; what a gate asks of tickets,
     # and what it must hear of; the public log.
-    "tickets": {"token", "rotating", "keys", "gate", "feed", "log"},
+    "tickets": {"token", "rotating", "zones", "keys", "gate", "feed", "log"},
 }
 
 # The inside of a module, and the files that put modules together and may look there.

@@ -94,6 +94,7 @@ def test_permissions_exist_and_are_asked_for_somewhere(walk: Walk):
 async def test_who_lacks_the_permission_is_refused_and_nothing_happens(
     walk: Walk, lacking: dict[tuple[str, ...], Lacking]
 ):
+    await walk.look_around()
     before = walk.rows.checksums(walk.own.tenant_id, without=TOUCHED)
     wrong = []
     guarded = [call for call in walk.calls if any(call.permissions)]
@@ -110,6 +111,7 @@ async def test_who_lacks_the_permission_is_refused_and_nothing_happens(
 
 
 async def test_who_is_not_known_must_sign_in_and_nothing_happens(walk: Walk):
+    await walk.look_around()
     before = walk.rows.checksums(walk.own.tenant_id)
     wrong = []
     for call in walk.calls:
@@ -143,6 +145,7 @@ async def test_a_session_of_staff_opens_no_api(walk: Walk):
 
 async def test_a_page_without_the_token_changes_nothing(walk: Walk):
     """Every changing page asks for the token of its form, whoever sends it."""
+    await walk.look_around()
     before = walk.rows.checksums(walk.own.tenant_id, without=TOUCHED)
     wrong = []
     for call in walk.calls:
