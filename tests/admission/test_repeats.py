@@ -1,6 +1,7 @@
-"""Each request of a gate is taken once, in whatever order they come."""
+"""Each request of a gate is taken once, in whatever order they come; so is a scan's id."""
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,9 @@ from hypothesis import strategies as st
 
 from shanmen.admission.protocol import COUNTS_APART
 from shanmen.admission.service.counts import MOST, Taken
+from shanmen.kit import ids
+from shanmen.kit.errors import IdempotencyMismatch
+from tests.admission.conftest import Gates
 
 
 def take(*counts: int) -> list[bool]:
@@ -53,3 +57,25 @@ def test_no_order_of_arrival_has_one_taken_twice(counts: list[int], seed: int):
         if count > highest - COUNTS_APART and count not in counts[:place]:
             assert count in taken
         highest = max(highest, count)
+
+
+async def test_a_scan_id_used_for_another_question_is_refused(gates: Gates) -> None:
+    one, other = await gates.ticket("family"), await gates.ticket()
+    asked: dict[str, Any] = {"scan_id": ids.new_id(), "persons": 1}
+    first = await gates.scan(one.code, **asked)
+    others: list[dict[str, Any]] = [
+        {"code": other.code},
+        {"code": "SM1FORGED"},
+        {"persons": 2},
+        {"lane_id": gates.east_2},
+        {"document": one.documents[0]},
+        {"direction": "in"},
+    ]
+    for changes in others:
+        with pytest.raises(IdempotencyMismatch) as refused:
+            await gates.scan(**{"code": one.code, **asked, **changes})
+        assert refused.value.field == "scan_id"
+    # Who stands there is no part of the question.
+    assert await gates.scan(one.code, **asked, staff="Wu (wu)") == first
+    assert (await gates.row(one.id)).persons_entered == 1
+    assert (await gates.row(other.id)).persons_entered == 0

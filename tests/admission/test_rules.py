@@ -206,9 +206,9 @@ def test_who_came_in_time_may_come_back_that_day() -> None:
     evening = replace(GATE, now=NOON + timedelta(hours=5))
     again = replace(TICKET, entries=0)
     assert decide(again, CODE, evening).reason is Reason.SLOT_OVER
-    came = {"persons_entered": 1, "last_entry": Entry(NOON, {"en": "East gate"})}
-    assert decide(replace(again, **came), CODE, evening).admit
-    once = replace(FAMILY, **came)
+    entry = Entry(NOON, {"en": "East gate"})
+    assert decide(replace(again, persons_entered=1, last_entry=entry), CODE, evening).admit
+    once = replace(FAMILY, persons_entered=1, last_entry=entry)
     assert decide(once, CODE, evening).reason is Reason.SLOT_OVER
 
 

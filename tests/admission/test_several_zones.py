@@ -51,9 +51,9 @@ async def test_what_is_undone_counts_no_more_in_its_zone(gates: Gates):
 async def test_who_came_in_time_goes_on_when_the_slot_is_over(gates: Gates):
     came, late = await gates.ticket(zones=BOTH), await gates.ticket(zones=BOTH)
     await gates.scan(came.code, at=gates.at(11))
-    afternoon = {"at": gates.at(15), "lane_id": gates.ride}
-    assert (await gates.scan(came.code, **afternoon)).outcome == "admitted"
-    assert (await gates.scan(late.code, **afternoon)).reason == "slot_over"
+    went_on = await gates.scan(came.code, at=gates.at(15), lane_id=gates.ride)
+    assert went_on.outcome == "admitted"
+    assert (await gates.scan(late.code, at=gates.at(15), lane_id=gates.ride)).reason == "slot_over"
 
 
 @pytest.fixture

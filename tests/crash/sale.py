@@ -248,7 +248,7 @@ async def sale(machine: Machine, *, seed: int, capacity: int) -> AsyncIterator[S
     with machine.owner() as owner:
         database = machine.database(owner)
         code = f"crash{ids.new_id().hex[-10:]}"
-        park = await make_park(database, code=code, capacity=capacity)
+        park = await make_park(database, code=code, capacity=capacity, by_hand=True)
         key = await database.unit(park.tenant_id)(_key)
         await database.close()
     async with httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=64)) as http:

@@ -152,7 +152,7 @@ async def three_lanes(database: Database, park: Park) -> str:
 
 async def test_the_server_dies_and_nobody_at_the_lanes_notices(own_url: str, tmp_path: Path):
     database = open_database(own_url)
-    park = await make_park(database, code="cutoff", capacity=VISITORS, open_now=True)
+    park = await make_park(database, code="cutoff", capacity=VISITORS, open_now=True, by_hand=True)
     codes = await sell(database, park, VISITORS)
     folder = tmp_path / "gate"
     scanners = [Scanner() for _ in range(LANES)]

@@ -17,6 +17,7 @@ from shanmen.orders.jobs import send_refund
 from shanmen.payments.registry import Providers
 from shanmen.payments.service import payments_of, refunds_of
 from tests.orders.conftest import Shop
+from tests.sites.conftest import asgi
 from tests.support.park import id_number
 
 
@@ -68,7 +69,7 @@ async def test_a_full_queue_asks_to_come_back(shop: Shop, counter, data_dir) -> 
     bearer = {"authorization": f"Bearer {shop.keys['ota']}"}
 
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=app), base_url="http://test", headers=bearer
+        transport=asgi(app), base_url="http://test", headers=bearer
     ) as http:
 
         async def order(number: int) -> httpx.Response:

@@ -5,6 +5,8 @@ from datetime import date, time, timedelta
 from typing import Literal
 from uuid import UUID
 
+from sqlalchemy import update
+
 from shanmen.admission.service import lanes
 from shanmen.catalog import service as catalog
 from shanmen.catalog.rules import Draw
@@ -110,10 +112,13 @@ async def make_park(
     slots: int = 3,
     ride_capacity: int = 20,
     open_now: bool = False,
+    by_hand: bool = False,
 ) -> Park:
     """Make a tenant with one site, two pools, `slots` slots tomorrow, and five ticket types.
 
-    With `open_now` there is one slot for each pool instead, and it is all of today.
+    With `open_now` there is one slot for each pool instead, and it is all of today. No schedule
+    speaks of the slots: where the nightly jobs run they would be closed, unless they are set
+    `by_hand`.
     """
     async with database.transaction(None, actor=TESTER) as session:
         tenant = await tenants.create_tenant(
@@ -143,6 +148,8 @@ async def make_park(
             windows = [(time(0), time(23, 59))]
         gate = await _pool(session, site.id, "大门", day, windows, capacity=capacity)
         ride = await _pool(session, site.id, "索道", day, windows, capacity=ride_capacity)
+        if by_hand:
+            await session.execute(update(Slot).values(edited=True))
         types = await _ticket_types(session, site.id, gate[0], ride[0])
     return Park(
         tenant_id=tenant.tenant_id, code=code, slug=code, site_id=site.id, zone_id=zone.id,
