@@ -1,4 +1,4 @@
-"""Admission for devices and integrators: ``/api/v1/admissions`` and ``/api/v1/lanes``."""
+"""Admission for devices and integrators: ``/api/v1/admissions``."""
 
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from shanmen.admission import errors, queries, service
 from shanmen.admission.coalesce import submit_in
-from shanmen.admission.queries import LaneView
 from shanmen.admission.say import texts
 from shanmen.admission.schemas import (
     Batch,
@@ -57,12 +56,6 @@ class BatchAnswer(Struct, frozen=True):
     """Outcomes in the order of the scans."""
 
     outcomes: list[BatchItem]
-
-
-class Lanes(Struct, frozen=True):
-    """All lanes that the key may see."""
-
-    lanes: list[LaneView]
 
 
 def told(view: DecisionView, locale: Locale) -> Told:
@@ -193,17 +186,5 @@ async def undo(
     return told(view, locale_of(request))
 
 
-@get(
-    "/api/v1/lanes",
-    guards=[requires("admission.scan")],
-    tags=["Admission"],
-    summary="List the lanes",
-    responses=problems(),
-)
-async def lanes(unit: NamedDependency[Unit]) -> Lanes:
-    """All lanes with their entrance, zone and site, closed ones too."""
-    return Lanes(list(await unit(queries.lanes)))
-
-
 direct = [DirectRoute("POST", "/api/v1/admissions", admit_directly)]
-routes: list[Any] = [admit, admit_batch, read, override, undo, lanes]
+routes: list[Any] = [admit, admit_batch, read, override, undo]
