@@ -27,6 +27,7 @@ async def test_tickets_are_moved_to_a_slot_with_room(shop: Shop) -> None:
     view = await shop.view(address)
     assert {t.generation for t in view.tickets} == {1}
     # The rule allows one move.
+    assert "已改签，不能再改" in await shop.get(address)
     await shop.get(f"{address}/reschedule", status=409)
 
 

@@ -256,6 +256,7 @@ def order_page(
             starts=min((line.valid_from for line in contents.file.lines), default=None),
             timezone=site.timezone,
             now=clock.now(),
+            moved=contents.file.generation,
         ),
         timezone=site.timezone,
         late=any(event.reason.startswith("late_payment") for event in view.events),

@@ -52,13 +52,15 @@ def _until(hours: float, locale: Locale, *, starts: datetime | None, timezone: s
 
 
 def reschedule_line(
-    rule: RescheduleRule, locale: Locale, *, starts: datetime | None, timezone: str
+    rule: RescheduleRule, locale: Locale, *, starts: datetime | None, timezone: str, moved: int = 0
 ) -> str:
-    """Whether, how often and until when a visit can be moved."""
+    """Whether, how often and until when a visit can be moved that was moved so often already."""
     if not rule.times:
         return i18n.t(locale, "orders.rule.no_move")
+    if moved >= rule.times:
+        return i18n.t(locale, "orders.rule.moved")
     until = _until(rule.hours_before, locale, starts=starts, timezone=timezone)
-    return i18n.t(locale, "orders.rule.move", times=rule.times, until=until)
+    return i18n.t(locale, "orders.rule.move", times=rule.times - moved, until=until)
 
 
 def rules_of(
@@ -68,13 +70,14 @@ def rules_of(
     starts: datetime | None,
     timezone: str,
     now: datetime,
+    moved: int = 0,
 ) -> list[RuleText]:
-    """The rules of several ticket types, each said once."""
+    """The rules of several ticket types, each said once; `moved` is how often the visit was."""
     grouped: dict[tuple[str, ...], list[str]] = {}
     for kind in kinds:
         lines = (
             *refund_lines(kind.refund, locale, starts=starts, timezone=timezone, now=now),
-            reschedule_line(kind.reschedule, locale, starts=starts, timezone=timezone),
+            reschedule_line(kind.reschedule, locale, starts=starts, timezone=timezone, moved=moved),
         )
         names = grouped.setdefault(lines, [])
         name = i18n.localized(kind.name, locale)
