@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 import zxingcpp
 from PIL import Image
-from playwright.async_api import Page, expect
+from playwright.async_api import Error, Page, expect
 from sqlalchemy import update
 
 from shanmen.catalog.models import TicketType
@@ -54,7 +54,10 @@ async def steps_off(page: Page) -> int:
     token = await place.get_attribute("data-token") or ""
     [entry] = (await place.get_attribute("data-keys") or "").split(",")
     key = bytes.fromhex(entry.split(":")[2])
-    picture = await page.locator(".eticket-code svg[role=img]").screenshot()
+    try:
+        picture = await page.locator(".eticket-code svg[role=img]").screenshot()
+    except Error:
+        return 999  # It changed while it was photographed.
     [found] = zxingcpp.read_barcodes(Image.open(BytesIO(picture)))
     now = rotating.step_at(clock.now())
     steps = {token + rotating.tail(key, now + off): off for off in range(-20, 21)}

@@ -150,14 +150,17 @@ async def test_a_process_that_dies_inside_a_transaction_leaves_nothing(gates, se
     server.down = True
     store = agent._gate.store
 
-    cut_at, admitted = 0, False
-    while not admitted:
+    cut_at, kept = 0, 0
+    while not kept:
         cut_at += 1
         assert cut_at < 500
+        admitted = False
         with power_until(store, cut_at), suppress(StoreBroken):
             admitted = (await agent.scan(ONE, ticket.text)).outcome == "admitted"
-        assert agent._gate.journal.tickets.use(ticket.id).persons == 3 * admitted
-        assert agent._gate.journal.last() == admitted
+        kept = agent._gate.journal.tickets.use(ticket.id).persons
+        # Stopped just behind its commit, all of it is there, and nobody was told.
+        assert (kept, agent._gate.journal.last()) in {(0, 0), (3, 1)}
+        assert kept or not admitted
     assert cut_at > 10
 
 

@@ -95,13 +95,16 @@ class Simulation:
                     lane.scan(attempt.text())
                 if attempt.card:
                     lane.lay(attempt.card)
-                await self._judge(lane, heard, visitor, attempt.expect)
+                said = await self._judge(lane, heard, visitor, attempt.expect)
+                if said == "unseen" and attempt.expect == "given_back":
+                    # Who turned away was counted, and would be refused now, as is right.
+                    break
             lane.lift()
             await asyncio.sleep(self._rng.uniform(0.02, 0.1))
 
     async def _judge(
         self, lane: VirtualLane, heard: "asyncio.Queue[Shown]", visitor: Visitor, expect: str
-    ) -> None:
+    ) -> str:
         said, shown = await self._answer(heard)
         passed = 0
         if said == "admitted" and shown is not None and shown.answer is not None:
@@ -120,6 +123,7 @@ class Simulation:
             f"{clock.now():%H:%M:%S}  lane {lane.number}  {visitor.what:<34} {said:<20} {text}"
             + ("" if right else f"   EXPECTED {expect}")
         )
+        return said
 
     async def _answer(self, heard: "asyncio.Queue[Shown]") -> tuple[str, Shown | None]:
         try:
