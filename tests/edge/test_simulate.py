@@ -20,7 +20,7 @@ async def test_everybody_is_treated_as_they_should_without_network(capsys):
     assert outcome.surprises == 0, said
     assert outcome.visitors == 12
     assert outcome.passed == outcome.admitted - outcome.given_back
-    # On a busy machine a sensor may miss its time: then the gate counts as without one, and says it.
+    # On a busy machine a sensor may miss its time; the gate says so, and counts as without one.
     assert outcome.given_back > 0 or "unseen" in said
     assert outcome.refused
     assert {"code_stale", "document_required", "already_used"} <= set(outcome.refused)
