@@ -112,6 +112,8 @@ async def make_world(database: Database, *, mark: str, people: int, phone: str) 
         "product": park.types["adult"],
         "ticket_type_id": park.types["adult"],
         "caps": park.types["adult"],
+        "entrances": park.entrance_id,
+        "static_codes": park.types["adult"],
         "pool_id": park.gate_pool,
         "pool": park.gate_pool,
         "slot_id": tomorrow,
