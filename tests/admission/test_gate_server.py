@@ -80,6 +80,20 @@ async def test_a_clock_that_is_far_off_is_told_the_time(house: Gatehouse):
     assert abs(refused.value.refusal.server_time - ms()) < 10_000
 
 
+async def test_a_question_that_nobody_waits_for_any_more_is_not_decided(house: Gatehouse):
+    """It was on its way for long: the gate has decided alone meanwhile."""
+    gates = house.gates
+    with clock.at(gates.at(11)):
+        gate, made = await house.gate(), await gates.ticket()
+        gate.skew_ms = -2_000
+        with pytest.raises(Refused) as refused:
+            await gate.decide(gates.east, made.code, patience_ms=150)
+        assert refused.value.code == "admission.device_clock"
+        # One whose clock is wrong is told the time; its answer may also be worth waiting for.
+        assert refused.value.refusal.server_time == ms()
+        assert (await gate.decide(gates.east, made.code, patience_ms=1_500)).outcome == "admitted"
+
+
 async def test_a_revoked_gate_hears_so(house: Gatehouse):
     gate = await house.gate()
     await house.gates.unit(CHIEF)(devices.revoke_device, device_id=gate.device_id)

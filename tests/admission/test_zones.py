@@ -133,6 +133,54 @@ async def test_a_gate_that_is_heard_and_hears_nothing_counts_as_cut_off(house: G
         assert await left(house) == 6
 
 
+async def test_who_is_scanned_twice_on_the_way_out_leaves_once(house: Gatehouse):
+    gates = house.gates
+    with clock.at(gates.at(11)) as now:
+        await limit(house, 5)
+        first, second = await gates.ticket(entries=0), await gates.ticket(entries=0)
+        for made in (first, second):
+            await gates.scan(made.code)
+        for _ in range(2):
+            now.advance(60)
+            assert (await gates.scan(first.code, lane_id=gates.exit)).admitted
+        assert await inside(house) == 1
+
+
+@pytest.mark.parametrize("way", ["out", "given_back"])
+async def test_places_that_a_gate_has_freed_are_its_own_until_it_is_told_anew(
+    house: Gatehouse, way: str
+):
+    """It lets people in by them alone: what the server hears of them it must not give away."""
+    gates = house.gates
+    with clock.at(gates.at(11)) as now:
+        east, west = await shared(house, most=12)
+        made = await gates.ticket("family")
+        row = west.row(gates.west, "admitted", made.id, persons=3, generation=0)
+        await west.upload(row)
+        await west.sync()
+        await west.health(room=west.zones[0].share, heard_at=ms())
+        assert (await inside(house), west.zones[0].share) == (3, 4)
+        early = west.count + 1
+        if way == "out":
+            west.count += 1
+            leave = west.row(gates.west, "admitted", made.id, direction="out", persons=3)
+            await west.upload(leave)
+        else:
+            west.count += 1
+            await west.upload(
+                west.row(gates.west, "given_back", made.id, persons=3, scan_id=row.scan_id)
+            )
+        assert await inside(house) == 0
+        # Word of how it was before comes behind, and nothing else comes through.
+        late = west.count
+        west.count = early - 1
+        await west.health(room=4, heard_at=ms())
+        west.count = late
+        now.advance(20)
+        await east.health(room=4, heard_at=ms())
+        assert await left(house) == 12 - 7
+
+
 async def test_a_gate_whose_first_word_of_itself_is_lost(house: Gatehouse):
     gates = house.gates
     with clock.at(gates.at(11)) as now:

@@ -43,6 +43,8 @@ async def page(phone: BrowserContext) -> Page:
 
 
 async def sticks_out(page: Page) -> int:
+    # Before its styles are there, a page has the margins that browsers give it.
+    await page.wait_for_load_state("load")
     return int(
         await page.evaluate("document.scrollingElement.scrollWidth - document.body.clientWidth")
     )

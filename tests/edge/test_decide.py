@@ -6,7 +6,7 @@ from datetime import time, timedelta
 import pytest
 from msgspec import structs
 
-from shanmen.admission.protocol import Answer, Rules, TypeInfo, ZoneState, document_mark
+from shanmen.admission.protocol import Answer, Rules, TypeInfo, document_mark
 from shanmen.edge.agent import Agent
 from shanmen.edge.page import words
 from shanmen.kit import clock
@@ -22,7 +22,6 @@ from tests.support.gate_server import (
     ENTRANCE,
     LANES,
     START,
-    ZONE,
     GateServer,
     ms,
 )
@@ -354,30 +353,6 @@ async def test_nobody_enters_again_before_leaving(gates, server, now: Simulated)
     await agent.scan(BOTH, ticket.text, direction="out", persons=1)
     now.advance(600)
     assert (await agent.scan(TWO, ticket.text)).persons == 1
-
-
-async def test_a_full_zone_by_this_entrances_share(gates, server, now: Simulated):
-    server.zones = [ZoneState(number=ZONE, inside=90, max_inside=100, share=2)]
-    first, second, third = (server.sell(entries=0) for _ in range(3))
-    agent = await gates.ready()
-    server.down = True
-    assert (await agent.scan(ONE, first.text)).outcome == "admitted"
-    assert (await agent.scan(ONE, second.text)).outcome == "admitted"
-    refused(await agent.scan(ONE, third.text), "zone_full")
-    await agent.scan(BOTH, first.text, direction="out")
-    assert (await agent.scan(ONE, third.text)).outcome == "admitted"
-    # What the server has counted meanwhile is not counted against the share again.
-    server.down = False
-    server.zones = [ZoneState(number=ZONE, inside=92, max_inside=100, share=1)]
-    await agent.sync()
-    server.down = True
-    agent = await gates.restart(agent)
-    assert (await agent.scan(ONE, server.sell(tell=False).text)).outcome == "admitted"
-    refused(await agent.scan(ONE, server.sell(tell=False).text), "zone_full")
-    # On another day the zone begins empty, and this is its only way in.
-    now.move_to(START + timedelta(days=1))
-    tomorrow = server.sell(tell=False, starts=START + timedelta(days=1), party=100)
-    assert (await agent.scan(ONE, tomorrow.text)).outcome == "admitted"
 
 
 async def test_what_a_channel_asks_of_codes_that_do_not_change(gates, server):

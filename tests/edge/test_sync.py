@@ -1,6 +1,7 @@
 """With a server: asked in time or not at all, journal up, changes down, commands once."""
 
 import asyncio
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -26,6 +27,32 @@ async def test_the_server_decides_while_it_answers(agent, server):
     assert server.entered(ticket.id) == 1
     (row,) = server.journal
     assert row.decided_by == "server"
+
+
+async def test_a_disk_that_was_put_back_from_a_copy_loses_nothing_new(gates, server, tmp_path):
+    """Its rows bear numbers that the server has had; they are not those."""
+    agent = await gates.ready()
+    await agent.scan(ONE, server.sell(tell=False).text)
+    await agent.sync()
+    await gates.stop(agent)
+    copy = shutil.copytree(gates.folder, tmp_path / "copy")
+    agent = gates.open()
+    server.down = True
+    for _ in range(3):
+        await agent.scan(ONE, server.sell(tell=False).text)
+    server.down = False
+    await agent.sync()
+    known = len(server.journal)
+    await gates.stop(agent)
+    shutil.rmtree(gates.folder)
+    shutil.move(copy, gates.folder)
+    agent, ticket = gates.open(), server.sell(tell=False)
+    server.down = True
+    assert (await agent.scan(ONE, ticket.text)).outcome == "admitted"
+    server.down = False
+    await agent.sync()
+    assert (agent.status().queue, server.entered(ticket.id)) == (0, 1)
+    assert [row.seq for row in server.journal[known - 1 :]] == [known, known + 1]
 
 
 async def test_a_late_answer_never_counts_twice(agent, server):

@@ -78,7 +78,7 @@ def told(world: World, device: Device, view: OrderView, scan_id: UUID, *, seq: i
 
     async def merge() -> JournalReceipt:
         with clock.at(ticket.valid_from):
-            return await world.desk.unit(journal.merge, device=device, rows=[row])
+            return await world.desk.unit(journal.merge, device=device, rows=[row], count=seq)
 
     return merge()
 

@@ -57,8 +57,12 @@ async def test_a_day_agrees_with_the_truth_and_replays_anywhere(backend: Backend
 
 @pytest.mark.parametrize("name", faults.NAMES)
 async def test_a_fault_is_seen(backend: Backend, tmp_path: Path, name: str):
-    made = await run_day(backend, seed=0, folder=tmp_path / "day", canary=name)
-    assert made.wrong != []
+    """Within a few days: some faults need somebody who comes at the wrong moment."""
+    for seed in range(3):
+        made = await run_day(backend, seed=seed, folder=tmp_path / str(seed), canary=name)
+        if made.wrong:
+            return
+    pytest.fail(f"Nobody saw {name}.")
 
 
 def replayed(*options: str) -> subprocess.CompletedProcess[str]:

@@ -379,7 +379,7 @@ class GateServer:
     def _simple(self, scan: AskRequest) -> Answer:
         ticket_id = token.verify(scan.code, {1: self.signing_key.public_key()}).ticket_id.bytes
         row = self._row(ticket_id)
-        left = row.party_size - row.persons_entered
+        left = row.party_size - (scan.direction != "out") * row.persons_entered
         return Answer(
             scan_id=scan.scan_id,
             outcome="admitted" if left else "refused",

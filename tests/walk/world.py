@@ -166,7 +166,7 @@ async def _gates(
         persons=1,
         staff=f"{mark}guard",
     )
-    await desk.unit(journal.merge, device=device, rows=[row])
+    await desk.unit(journal.merge, device=device, rows=[row], count=1)
     site = desk.park.site_id
     [case] = await desk.unit(cases.cases, site_id=site)
     block = await desk.unit(

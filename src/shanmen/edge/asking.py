@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from msgspec import structs
+
 from shanmen.admission.protocol import PATH_DECIDE, Answer, AskRequest, encode
 from shanmen.edge.client import REVOKED, Breaker, Refused, Server
 from shanmen.edge.wire import Unreachable
@@ -16,10 +18,9 @@ async def ask(
     may have decided meanwhile bears the same scan id as the gate's own decision, and at the upload
     the gate's journal is the truth. Raises Refused when this gate has been revoked.
     """
+    question = encode(structs.replace(scan, patience_ms=budget_ms))
     try:
-        answer = await server.call(
-            "POST", PATH_DECIDE, encode(scan), Answer, seconds=budget_ms / 1000
-        )
+        answer = await server.call("POST", PATH_DECIDE, question, Answer, seconds=budget_ms / 1000)
     except Unreachable:
         breaker.failed()
         return None

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 from uuid import UUID
 
+from msgspec import structs
+
 from shanmen.admission.protocol import Answer, AskRequest, Command, Instant
 from shanmen.admission.rules import Code
 from shanmen.edge.client import Skew
@@ -113,14 +115,14 @@ class Gate:
                     continue
                 if known is not None:
                     self.journal.intents.drop(known.scan_id)
-                scanned = self._scanned(scan, place, now)
+                unanswered = known is not None and scan.answer is None
+                scanned = structs.replace(self._scanned(scan, place, now), asked=unanswered)
                 self.journal.decided(
                     scanned, lane_id=scan.asked.lane_id, at=now, sensor=scan.sensor
                 )
                 answers.append(scanned.answer)
                 # Also a refusal, where the server was asked and may have admitted: it has to learn
                 # that nobody entered before it is asked about the same ticket again.
-                unanswered = known is not None and scan.answer is None
                 admitted = scanned.answer.outcome == "admitted"
                 if unanswered or (admitted and scanned.decided_by == "gate"):
                     blocking = self.journal.last()
@@ -169,7 +171,7 @@ class Gate:
         ]
 
     def net(self) -> tuple[str, int]:
-        """Today, and who has entered here today minus who has left."""
+        """Today, and who has taken room here today, as `Journal.net` has it."""
         day = self._day(self.skew.now())
         return day, self.journal.net(day)
 

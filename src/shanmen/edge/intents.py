@@ -48,6 +48,13 @@ class Scanned(Struct, frozen=True, kw_only=True):
     marks: list[bytes] = []
     """Of the document that was shown; a number may be of several kinds of document."""
     staff: str = ""
+    asked: bool = False
+    """The server was asked, and its answer did not come in time: it may have decided as well."""
+
+    @property
+    def frees(self) -> bool:
+        """Whether whoever leaves on it makes room here: else the server gives that room away."""
+        return self.decided_by == "gate" and not self.asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,7 +219,7 @@ class Journal:
         )
 
     def net(self, day: str) -> int:
-        """Persons who entered here on a day, minus those who left."""
+        """Persons who entered here on a day, minus those who made room by leaving."""
         said = (self._store.meta(_NET) or b"").decode().partition(" ")
         return int(said[2]) if said[0] == day else 0
 
@@ -253,6 +253,20 @@ class Journal:
         """The server has all rows up to a number."""
         if self.through() < through <= self.last():
             self._store.set_meta(_THROUGH, str(through).encode())
+
+    def renumber(self, through: int) -> None:
+        """The server has rows up to a number that this disk does not: unsent rows go behind them.
+
+        The disk was put back from a copy, or had not written what it said it had.
+        """
+        rows = self.unsent(self.last())
+        self._store.do("DELETE FROM journal WHERE seq > ?", (self.through(),))
+        for seq, row in enumerate(rows, through + 1):
+            moved = encode(structs.replace(row, seq=seq))
+            self._store.do(
+                "INSERT INTO journal VALUES (?, ?, ?)", (seq, row.at - row.skew_ms, moved)
+            )
+        self._store.set_meta(_THROUGH, str(through).encode())
 
     def rewind(self, through: int) -> None:
         """The server lacks rows that it had: it was put back from a backup."""
@@ -324,7 +338,8 @@ class Journal:
         if scanned.answer.ticket_id is None:
             return
         leaving = scanned.direction == "out"
-        net = self.net(scanned.day) + (-persons if leaving else persons)
+        freed = persons if leaving and scanned.frees else 0
+        net = self.net(scanned.day) + (-freed if leaving else persons)
         self._store.set_meta(_NET, f"{scanned.day} {net}".encode())
         self.tickets.count(
             scanned.answer.ticket_id,

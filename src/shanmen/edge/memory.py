@@ -44,7 +44,7 @@ class _Kept(Struct, frozen=True, kw_only=True):
     zone_day: str = ""
     """The local date that `zone_states` are of."""
     zone_net: int = 0
-    """Who had entered here that day, minus who had left, as far as `zone_states` count it."""
+    """`Journal.net` of that day, as far as `zone_states` count it."""
 
 
 class Memory:
@@ -146,7 +146,7 @@ class Memory:
     def room(self, *, day: str, net: int) -> int | None:
         """How many more the gate's zone takes by this entrance; None is without limit.
 
-        `net` is who has entered here today, minus who has left. It is this entrance's share of what
+        `net` is `Journal.net` of today. It is this entrance's share of what
         was free at the last contact; on a day that nobody has told of, its share of an empty zone.
         """
         place, kept = self.place, self._kept

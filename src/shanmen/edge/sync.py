@@ -162,6 +162,10 @@ class Sync:
                 if refused.code == GAP and wanted.isdigit():
                     await self._desk.run(partial(self._rewind, int(wanted) - 1))
                 raise
+            if receipt.through > rows[-1].seq:
+                # It has rows that this disk has lost. What is here is news under their numbers.
+                await self._desk.run(partial(self._renumber, receipt.through))
+                continue
             await self._desk.run(partial(self._received, receipt.through))
             if receipt.through < rows[0].seq:
                 raise Unreachable("The server did not take the journal; it is sent again.")
@@ -169,6 +173,10 @@ class Sync:
     def _received(self, through: int) -> None:
         gate = self._gate
         gate.step(lambda _: gate.journal.received(through), blocks=False)
+
+    def _renumber(self, through: int) -> None:
+        gate = self._gate
+        gate.step(lambda _: gate.journal.renumber(through), blocks=False)
 
     def _rewind(self, through: int) -> None:
         gate = self._gate

@@ -141,7 +141,7 @@ class Day:
         if opens - timedelta(minutes=4) <= now < closes - timedelta(minutes=2):
             wishes += [Wish("hall", now - timedelta(minutes=30), now + timedelta(hours=3))] * 3
         while len(wishes) < _PARTY:
-            [kind] = chance.choices(_KINDS, (5, 3, 2, 1, 1, 1))
+            [kind] = chance.choices(_KINDS, (5, 3, 2, 1, 2, 1))
             starts = now - timedelta(minutes=chance.randrange(60))
             ends = starts + timedelta(hours=6)
             if kind == "child":

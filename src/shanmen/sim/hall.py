@@ -17,7 +17,7 @@ class Told:
     at: datetime
     share: int
     base: int
-    """Who had gone in there until then, less who had gone out."""
+    """Who had taken room there until then."""
     sure: bool
     """Nothing was left open by a power cut at that moment."""
 
@@ -40,7 +40,7 @@ class Hall:
             self.excused += self._overlap(entrance, passages)
         own = passages.at(entrance)
         sure = not any(each.unclear for each in own)
-        self.told[entrance] = Told(at, share, net(own), sure=sure)
+        self.told[entrance] = Told(at, share, _taken(own), sure=sure)
 
     def doubt(self, entrance: str) -> None:
         """The lights went out while a gate was being told: which share it has nobody knows."""
@@ -52,7 +52,7 @@ class Hall:
         if passage.entrance not in self.told or passage.direction != "in" or passage.override:
             return ""
         told, own = self.told[passage.entrance], passages.at(passage.entrance)
-        taken = net(own) - told.base
+        taken = _taken(own) - told.base
         sure = told.sure and not any(each.unclear for each in own)
         if passage.alone and sure and taken > told.share:
             return f"as number {taken} of a share of {told.share}"
@@ -75,7 +75,7 @@ class Hall:
         told, own = self.told.get(entrance), passages.at(entrance)
         if told is None or not told.sure or any(each.unclear for each in own):
             return True
-        return net(own) - told.base + persons > told.share
+        return _taken(own) - told.base + persons > told.share
 
     def _overlap(self, entrance: str, passages: Passages) -> int:
         """How many places both this gate alone and others with the server may have given away."""
@@ -92,3 +92,12 @@ class Hall:
             if each.direction == "in" and told.at <= each.at <= until
         )
         return min(alone, given)
+
+
+def _taken(passages: list[Passage]) -> int:
+    """Who took room by one gate.
+
+    Who left with the server's knowing, or perhaps with it, made room for whomever the server lets
+    in: not for this gate.
+    """
+    return net([each for each in passages if each.direction == "in" or each.frees])

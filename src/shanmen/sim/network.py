@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 
-from shanmen.admission.protocol import PATH_ENROL
+from shanmen.admission.protocol import PATH_DECIDE, PATH_ENROL
 from shanmen.edge.wire import Reply, Unreachable
 from shanmen.kit import clock
 from shanmen.kit.clock import Simulated
@@ -30,6 +30,8 @@ class Network:
     """Nothing goes wrong by itself, as while the park is being set up."""
     arrives: Callable[[str, Reply], None] | None = None
     """Is told of every answer that the gate gets, with the path of its question."""
+    decisions: int = 0
+    """So often a decision was asked for."""
     counts: dict[str, int] = field(default_factory=dict)
     answered: dict[str, Reply] = field(default_factory=dict)
     taken_twice: int = 0
@@ -41,9 +43,10 @@ class Network:
         self, method: str, path: str, *, headers: Mapping[str, str], body: bytes, seconds: float
     ) -> Reply:
         """Deliver a question, and perhaps its answer."""
+        kind = path.partition("?")[0]
+        self.decisions += kind == PATH_DECIDE
         if self.cut:
             raise Unreachable("There is no network.")
-        kind = path.partition("?")[0]
         roll = 1.0 if self.calm or kind == PATH_ENROL else self.chance.random()
         latency = 0.4 if 0.13 < roll < 0.16 else self.chance.uniform(0.004, 0.06)  # noqa: PLR2004
         self.true.advance(min(latency, seconds) if not self.calm else 0)

@@ -64,12 +64,19 @@ class Passage:
     """Somebody may still go through."""
     alone: bool = False
     """The gate decided without the server."""
+    asked: bool = False
+    """The server was asked, whether the question got there or not."""
     override: bool = False
     """Staff let them in although the ticket did not."""
     crashed: bool = False
     """Power went between the decision and its end: for a moment the gate had to assume."""
     unclear: bool = False
     """What the gate assumed after that has not been put right yet."""
+
+    @property
+    def frees(self) -> bool:
+        """Whether whoever leaves makes room by this gate."""
+        return self.alone and not self.asked
 
     @property
     def counts(self) -> int:

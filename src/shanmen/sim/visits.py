@@ -11,7 +11,7 @@ from shanmen.edge.states import CannotBeDone, ScanUnknown
 from shanmen.kit import ids
 from shanmen.sim.audit import PAGE
 from shanmen.sim.entrance import Entrance
-from shanmen.sim.people import Passage, Visitor
+from shanmen.sim.people import Passage, Visitor, net
 from shanmen.sim.world import World
 
 _PATIENCE = 6
@@ -73,7 +73,9 @@ class Visits:
         passage = self._auditor.passages.add(
             scan_id, Passage(ticket, direction, now, entrance.name, visitor.lane)
         )
+        before = entrance.network.decisions
         answer = await entrance.do(scan)
+        passage.asked = entrance.network.decisions > before
         name = f"{entrance.name} {visitor.shows} {ticket.number if ticket else '-'}"
         if answer is None:
             passage.crashed = passage.unclear = True
@@ -90,10 +92,12 @@ class Visits:
         await self._let_through(visitor, entrance, scan_id, passage)
 
     def _is_inside(self, visitor: Visitor) -> bool:
-        """Whether they got in at all, and all of them: else there is nobody to leave."""
+        """Whether they went in, and all of them: else there is nobody to leave."""
         ticket = visitor.ticket
-        inside = self._auditor.passages.inside(ticket) if ticket is not None else 0
-        return inside >= (visitor.persons or 1)
+        own = self._auditor.passages.of(ticket) if ticket is not None else []
+        # Whoever stands before an open barrier is not in yet.
+        waiting = any(each.waiting for each in own)
+        return not waiting and net(own) >= (visitor.persons or 1)
 
     async def _without_gate(self, visitor: Visitor, entrance: Entrance) -> None:
         """The gate's machine is off: people wait, or the guard takes a telephone."""

@@ -114,6 +114,8 @@ class Asked:
     device: Device
     count: int
     """Which of the gate's requests it is."""
+    sent: protocol.Instant
+    """When the gate asked, by its own word."""
     body: bytes = field(repr=False)
     query: dict[str, str]
     unit: Unit
@@ -149,14 +151,16 @@ async def _served(
         if device is None:
             raise DeviceUnknown
         body = await request.body()
-        count = _check(request, device.public_key, body)
+        sent, count = _check(request, device.public_key, body)
         if device.revoked:
             raise DeviceRevoked
         await gates.once(tenant_id, device.id, count)
         actor = Actor("system", str(device.id), device.name, ip_of(request))
         unit = gates.database.unit(tenant_id, actor=actor)
         query = dict(request.query_params.items())
-        content = await handle(Asked(request.app, tenant_id, device, count, body, query, unit))
+        content = await handle(
+            Asked(request.app, tenant_id, device, count, sent, body, query, unit)
+        )
     except DomainError as error:
         return _refused(request, key, error)
     return _signed(request, key, 200, content)
@@ -170,8 +174,8 @@ def _header(request: AnyRequest) -> tuple[int, UUID | None]:
         return 0, None
 
 
-def _check(request: AnyRequest, public_key: bytes, body: bytes) -> int:
-    """Which of the gate's requests this is, by the word that its signature covers."""
+def _check(request: AnyRequest, public_key: bytes, body: bytes) -> tuple[protocol.Instant, int]:
+    """When it was sent and which of the gate's requests it is, as its signature covers."""
     count = request.headers.get(protocol.HEADER_COUNT, "")
     at = request.headers.get(protocol.HEADER_TIME, "")
     path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
@@ -191,7 +195,7 @@ def _check(request: AnyRequest, public_key: bytes, body: bytes) -> int:
         raise BadGateSignature from error
     if abs(_now_ms() - sent) > protocol.CLOCK_TOLERANCE_SECONDS * _MS:
         raise DeviceClock
-    return number
+    return sent, number
 
 
 def _refused(
@@ -273,6 +277,9 @@ async def decide(request: AnyRequest) -> Response[bytes]:
         wish = decoded(asked_by.body, protocol.AskRequest)
         if wish.lane_id not in asked_by.device.lane_ids:
             raise LaneElsewhere(field="lane_id")
+        # Decided now, it would let in somebody at a time at which nobody stood there.
+        if abs(_now_ms() - asked_by.sent) > wish.patience_ms + protocol.CLOCKS_APART_MS:
+            raise DeviceClock
         scan = asked.scan_of(wish, device=asked_by.device)
         view = await submit_in(asked_by.app, tenant_id=asked_by.tenant_id, scan=scan)
         return protocol.encode(asked.answer_of(view))
@@ -291,7 +298,7 @@ async def upload(request: AnyRequest) -> Response[bytes]:
 
     async def handle(asked: Asked) -> bytes:
         rows = decoded(asked.body, protocol.JournalUpload).rows
-        receipt = await asked.unit(journal.merge, device=asked.device, rows=rows)
+        receipt = await asked.unit(journal.merge, device=asked.device, rows=rows, count=asked.count)
         return protocol.encode(receipt)
 
     return await _served(request, handle)

@@ -14,6 +14,7 @@ A gate fetches what changed (`PATH_CHANGES`), asks for a decision while the serv
 
 from shanmen.admission.protocol.messages import (
     CLOCK_TOLERANCE_SECONDS,
+    CLOCKS_APART_MS,
     COUNTS_APART,
     HEADER_COUNT,
     HEADER_DEVICE,
@@ -21,6 +22,7 @@ from shanmen.admission.protocol.messages import (
     HEADER_SIGNATURE,
     HEADER_TIME,
     MEDIA_TYPE,
+    MOST_PATIENCE_MS,
     PATH_CHANGES,
     PATH_DECIDE,
     PATH_ENROL,
@@ -74,6 +76,7 @@ from shanmen.admission.protocol.proofs import (
 )
 
 __all__ = [
+    "CLOCKS_APART_MS",
     "CLOCK_TOLERANCE_SECONDS",
     "COUNTS_APART",
     "HEADER_COUNT",
@@ -82,6 +85,7 @@ __all__ = [
     "HEADER_SIGNATURE",
     "HEADER_TIME",
     "MEDIA_TYPE",
+    "MOST_PATIENCE_MS",
     "PATH_CHANGES",
     "PATH_DECIDE",
     "PATH_ENROL",

@@ -29,6 +29,12 @@ HEADER_SIGNATURE = "Shanmen-Signature"
 CLOCK_TOLERANCE_SECONDS = 600
 """A request's time may differ so much from the server's: gates drift while they are cut off."""
 
+MOST_PATIENCE_MS = 5_000
+"""So long may a visitor at most be made to wait for the server's decision."""
+
+CLOCKS_APART_MS = 1_000
+"""So far apart may the clocks be of a server and a gate that hears of it."""
+
 COUNTS_APART = 128
 """Requests may overtake each other: one that comes behind so many later ones is refused."""
 
@@ -173,6 +179,8 @@ class AskRequest(Struct, frozen=True, kw_only=True):
     direction: Literal["in", "out"] | None = None
     companions: list[UUID] = []
     """Tickets admitted at this lane just before: who a child goes in with."""
+    patience_ms: Annotated[int, Meta(ge=0, le=MOST_PATIENCE_MS)] = MOST_PATIENCE_MS
+    """How long the gate waits before it decides alone; later the question is not decided at all."""
     staff: Annotated[str, Meta(max_length=120)] = ""
 
 

@@ -272,11 +272,13 @@ class Book:
         if ticket_id is None:
             return
         way = -decision.persons if gate.direction == "out" else decision.persons
+        facts = self.facts[ticket_id]
         zone = self._zone(gate)
         if zone is not None:
+            # Who leaves without having entered, as far as is known, makes no room.
+            known = -max(0, facts.inside_zones.get(gate.zone, 0))
             key = zone.zone_id, gate.day(self.now)
-            self.moves[key] = self.moves.get(key, 0) + way
-        facts = self.facts[ticket_id]
+            self.moves[key] = self.moves.get(key, 0) + max(way, known)
         inside = {**facts.inside_zones, gate.zone: facts.inside_zones.get(gate.zone, 0) + way}
         if gate.direction == "out":
             left = max(0, facts.persons_inside - decision.persons)

@@ -127,8 +127,12 @@ class _Plan:
     """To be run in this order; the last returns the cases that it opened."""
 
 
-async def merge(session: Session, *, device: Device, rows: Sequence[JournalRow]) -> JournalReceipt:
+async def merge(
+    session: Session, *, device: Device, rows: Sequence[JournalRow], count: int
+) -> JournalReceipt:
     """Take rows of a gate's journal; those that are here already change nothing.
+
+    `count` is the request's: what the gate said before of its room is behind that.
 
     Raises:
         JournalGap: rows before them are missing.
@@ -144,10 +148,10 @@ async def merge(session: Session, *, device: Device, rows: Sequence[JournalRow])
         return JournalReceipt(through=through)
     read = await _read(session, device, fresh, now)
     if len(fresh) <= AT_ONCE:
-        plan = _plan(tenant, read, fresh)
+        plan = _plan(tenant, read, fresh, count)
     else:
         # A gate that was cut off for a day sends thousands: everybody else's requests would wait.
-        plan = await asyncio.to_thread(_plan, tenant, read, fresh)
+        plan = await asyncio.to_thread(_plan, tenant, read, fresh, count)
     opened = await _write(session, plan)
     return JournalReceipt(through=fresh[-1].seq, conflicts=opened)
 
@@ -195,7 +199,7 @@ async def _read(
     )
 
 
-def _plan(tenant: int, read: _Read, rows: Sequence[JournalRow]) -> _Plan:
+def _plan(tenant: int, read: _Read, rows: Sequence[JournalRow], count: int) -> _Plan:
     """Take the rows one after the other; no database, so that any thread may do it."""
     device, now = read.device, read.now
     work = Merge(
@@ -226,7 +230,12 @@ def _plan(tenant: int, read: _Read, rows: Sequence[JournalRow]) -> _Plan:
     if days := work.days():
         statements.append(
             zones.count_anew_statement(
-                tenant, site_id=device.site_id, zone_id=device.zone_id, day=max(days)
+                tenant,
+                site_id=device.site_id,
+                zone_id=device.zone_id,
+                day=max(days),
+                device_id=device.id,
+                count=count,
             )
         )
     if work.gone:

@@ -15,6 +15,7 @@ from shanmen.admission.errors import (
     TicketTypeUnknown,
 )
 from shanmen.admission.models import GatePolicy
+from shanmen.admission.protocol import MOST_PATIENCE_MS
 from shanmen.admission.queries import PolicyView, all_places, policy_of
 from shanmen.admission.rules import DOCUMENT, FREE
 from shanmen.audit import service as audit
@@ -26,7 +27,7 @@ RANGES = {
     "grace_after_minutes": (0, 1440),
     "repeat_seconds": (0, 3600),
     "passage_seconds": (1, 120),
-    "ask_budget_ms": (0, 5000),
+    "ask_budget_ms": (0, MOST_PATIENCE_MS),
     "day_key_days": (0, 31),
 }
 

@@ -71,9 +71,20 @@ FROM (
     GROUP BY s.ticket_id
 ) AS tickets
 """
+# Places that a gate has freed while it was cut off it gives away itself, until it is told anew.
 COUNT_ANEW = f"""
-UPDATE zone_limit AS l SET day = %(day)s, inside = ({INSIDE})
-WHERE l.tenant_id = %(tenant)s AND l.zone_id = %(zone)s AND l.day <= %(day)s
+WITH before AS (
+    SELECT CASE day WHEN %(day)s THEN inside ELSE 0 END AS inside FROM zone_limit
+    WHERE tenant_id = %(tenant)s AND zone_id = %(zone)s
+), counted AS (
+    UPDATE zone_limit AS l SET day = %(day)s, inside = ({INSIDE})
+    WHERE l.tenant_id = %(tenant)s AND l.zone_id = %(zone)s AND l.day <= %(day)s
+    RETURNING l.inside
+)
+UPDATE gate_device SET told_count = greatest(told_count, %(count)s),
+    share = least(share + before.inside - counted.inside, {MOST_INSIDE})
+FROM before, counted
+WHERE tenant_id = %(tenant)s AND id = %(device)s AND before.inside > counted.inside
 """  # noqa: S608 - our own text
 
 
@@ -140,13 +151,17 @@ def move_statement(tenant_id: int, moves: Mapping[tuple[UUID, date], int]) -> St
     return Statement(MOVE, (*columns(rows, 3), tenant_id))
 
 
-def count_anew_statement(tenant_id: int, *, site_id: UUID, zone_id: UUID, day: date) -> Statement:
+def count_anew_statement(
+    tenant_id: int, *, site_id: UUID, zone_id: UUID, day: date, device_id: UUID, count: int
+) -> Statement:
     """Count who is inside a zone from all scans of a day; a day that is over changes nothing.
 
-    For what gates tell afterwards. It comes in another order than it happened, an exit before its
-    entry, so that adding it up is not enough. The zone's limit must be locked.
+    For what a gate tells afterwards, with its request `count`. It comes in another order than it
+    happened, an exit before its entry, so that adding it up is not enough. The zone's limit must
+    be locked.
     """
-    return Statement(COUNT_ANEW, _day_of(tenant_id, site_id, zone_id, day))
+    values = _day_of(tenant_id, site_id, zone_id, day) | {"device": device_id, "count": count}
+    return Statement(COUNT_ANEW, values)
 
 
 def _day_of(tenant_id: int, site_id: UUID, zone_id: UUID, day: date) -> dict[str, Any]:
