@@ -21,11 +21,10 @@ CIPHERS: list[crypto.FieldCipher] = ["aes-256-gcm", "sm4-gcm"]
 
 
 @pytest.mark.parametrize("cipher", CIPHERS)
-@given(text=st.text(), raw=st.binary(max_size=100))
-def test_what_is_encrypted_comes_back(cipher: crypto.FieldCipher, text: str, raw: bytes) -> None:
+@given(text=st.text())
+def test_what_is_encrypted_comes_back(cipher: crypto.FieldCipher, text: str) -> None:
     ring = Keyring(KEY, cipher=cipher)
     assert ring.decrypt(ring.encrypt(text, field="name"), field="name") == text
-    assert ring.decrypt_bytes(ring.encrypt(raw, field="face"), field="face") == raw
     assert ring.decrypt(memoryview(ring.encrypt(text, field="n")).tobytes(), field="n") == text
 
 

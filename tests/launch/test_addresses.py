@@ -2,10 +2,17 @@
 
 from datetime import timedelta
 
+import pytest
 from cryptography import x509
 
 from shanmen.kit import clock
-from shanmen.launch.addresses import WILDCARDS, names, network_address, public_address
+from shanmen.launch.addresses import (
+    WILDCARDS,
+    names,
+    network_address,
+    own_address,
+    public_address,
+)
 from shanmen.launch.tls import self_signed
 
 
@@ -15,6 +22,20 @@ def test_a_server_for_the_network_is_found_under_its_address():
         assert url == f"https://{network_address()}:8000"
     assert public_address("127.0.0.1", 8000, tls=False) == "http://127.0.0.1:8000"
     assert public_address("::1", 80, tls=False) == "http://[::1]:80"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "https://127.0.0.1:8000"),  # noqa: S104 - nothing listens
+        ("::", "https://[::1]:8000"),
+        ("192.0.2.7", "https://192.0.2.7:8000"),
+        ("tickets.lan", "https://tickets.lan:8000"),
+    ],
+)
+def test_a_server_asks_itself_where_it_listens(host: str, url: str):
+    """On one address of several it does not answer on loopback."""
+    assert own_address(host, 8000, tls=True) == url
 
 
 def test_the_certificate_speaks_for_every_name(tmp_path):

@@ -166,10 +166,6 @@ class Keyring(_Opaque):
         except UnicodeDecodeError as error:
             raise CannotDecrypt from error
 
-    def decrypt_bytes(self, blob: bytes, *, field: str) -> bytes:
-        """Return the bytes of an encrypted field; raises CannotDecrypt."""
-        return self._box.open(bytes(blob), field.encode())
-
     def blind_index(self, value: str | bytes, *, purpose: str) -> int:
         """Return the number under which an encrypted value is found again.
 

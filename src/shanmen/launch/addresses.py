@@ -24,7 +24,14 @@ def names(host: str) -> list[str]:
 
 def public_address(host: str, port: int, *, tls: bool) -> str:
     """Where others find a server that listens on `host`."""
-    if host in WILDCARDS:
-        host = network_address()
+    return _url(network_address() if host in WILDCARDS else host, port, tls=tls)
+
+
+def own_address(host: str, port: int, *, tls: bool) -> str:
+    """Where this machine finds a server of its own that listens on `host`."""
+    return _url({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, tls=tls)  # noqa: S104 - compared, not bound
+
+
+def _url(host: str, port: int, *, tls: bool) -> str:
     scheme = "https" if tls else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -14,7 +14,7 @@ from rich.table import Table
 from shanmen.db.migrate import upgrade
 from shanmen.demo.logins import LOGINS, Login
 from shanmen.kit.settings import Settings
-from shanmen.launch.addresses import LOOPBACK, public_address
+from shanmen.launch.addresses import LOOPBACK, own_address, public_address
 from shanmen.launch.supervise import (
     Child,
     check_port,
@@ -50,7 +50,7 @@ async def run_everything(settings: Settings, *, demo: bool, tls: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     check_port(settings.host, settings.port, "SHANMEN_PORT")
-    check_port("127.0.0.1", settings.sandbox_pay_port, "SHANMEN_SANDBOX_PAY_PORT")
+    check_port(sandbox_host(settings), settings.sandbox_pay_port, "SHANMEN_SANDBOX_PAY_PORT")
     web = Child("web", ["serve", *(["--tls-self-signed"] if tls else [])], early=True)
     async with head_start(settings, web):
         with running_database(settings) as running:
@@ -69,8 +69,8 @@ async def run_parts(
     """Run all processes until `stopping`: first those without which nobody can buy."""
     serving = [web, sandbox(settings, tls=tls)]
     addresses = [
-        f"{'https' if tls else 'http'}://127.0.0.1:{settings.port}",
-        f"http://127.0.0.1:{settings.sandbox_pay_port}",
+        own_address(settings.host, settings.port, tls=tls),
+        own_address(sandbox_host(settings), settings.sandbox_pay_port, tls=False),
     ]
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(children(settings, serving))
@@ -90,6 +90,11 @@ async def run_parts(
             await watch(settings, [*serving, worker], stopping)
         waiting.cancel()
         stopped.cancel()
+
+
+def sandbox_host(settings: Settings) -> str:
+    """What the sandbox listens on: the network only where the server does."""
+    return "127.0.0.1" if settings.host in LOOPBACK else settings.host
 
 
 def sandbox(settings: Settings, *, tls: bool) -> Child:
