@@ -209,13 +209,47 @@ def test_a_bundle_needs_a_slot_in_each_pool():
     assert len(nearly.companions) == 1
 
 
+def at_any_time(_: TicketTypeInfo, _starts_at: datetime, _ends_at: datetime) -> bool:
+    return True
+
+
+def test_a_ticket_that_admits_at_other_hours_is_not_offered_and_says_why():
+    adult, night = kind(), kind()
+    early, late, over = slot(8, 10, taken=95), slot(18, 20), slot(6, 7)
+
+    def admits(info: TicketTypeInfo, starts_at: datetime, _: datetime) -> bool:
+        return info is adult or starts_at >= late.starts_at
+
+    now = datetime(2026, 10, 1, 7, tzinfo=UTC)
+    gone, first, last = slot_offers(
+        [adult, night], [early, late, over], price=lambda _t, _d: 100, admits=admits,
+        today=DAY, now=now,
+    )  # fmt: skip
+    refused = first.types[night.id]
+    assert (refused.state, refused.bookable, refused.left) == (
+        Availability.OUTSIDE_HOURS, False, 0,
+    )  # fmt: skip
+    # What is said of the slot as a whole is about those who are admitted in it.
+    assert (first.state, first.left) == (Availability.NEARLY_FULL, 5)
+    assert last.types[night.id].state is Availability.OPEN
+    assert gone.state is Availability.OVER
+
+
+def test_a_slot_is_named_after_those_who_are_admitted_in_it():
+    outside = Availability.OUTSIDE_HOURS
+    assert day_availability([outside, Availability.OVER]) is Availability.OVER
+    assert day_availability([outside, Availability.SOLD_OUT]) is Availability.SOLD_OUT
+    assert day_availability([outside]) is Availability.CLOSED
+
+
 def test_slots_dropped_by_a_schedule_are_not_shown_but_closed_ones_are():
     dropped = slot(8, 10, status="closed")
     closed = slot(10, 12, status="closed", edited=True)
     free = slot(12, 14)
     found = slot_offers(
-        [kind()], [free, closed, dropped], price=lambda _t, _d: 100, today=DAY, now=NOW
-    )
+        [kind()], [free, closed, dropped], price=lambda _t, _d: 100, admits=at_any_time,
+        today=DAY, now=NOW,
+    )  # fmt: skip
     assert [(o.slot, o.state) for o in found] == [
         (closed, Availability.CLOSED),
         (free, Availability.OPEN),
@@ -227,8 +261,9 @@ def test_a_day_is_the_best_of_its_slots_at_the_lowest_price_that_can_be_bought()
     prices = {adult.id: 12000, child.id: 6000}
     slots = [slot(8, 10, taken=100), slot(10, 12, taken=90)]
     offers = slot_offers(
-        [adult, child], slots, price=lambda t, _d: prices[t.id], today=DAY, now=NOW
-    )
+        [adult, child], slots, price=lambda t, _d: prices[t.id], admits=at_any_time,
+        today=DAY, now=NOW,
+    )  # fmt: skip
     day = day_offer(DAY, DayKind.HOLIDAY, offers, today=DAY, days_ahead=30)
     assert (day.state, day.price_fen, day.left) == (Availability.NEARLY_FULL, 12000, 10)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shanmen.kit import clock
 from shanmen.kit.days import EVERY_WEEKDAY, DayKind, plain_kind
-from shanmen.kit.hours import Window, days_open, next_opening, openings
+from shanmen.kit.hours import Window, days_open, next_opening, open_between, openings
 
 ZONE = "Asia/Shanghai"
 FRIDAY = date(2026, 5, 1)
@@ -70,6 +70,41 @@ def test_grace_is_for_times_of_day():
     assert not is_open(NIGHT, moment=at(21, 40), **grace)
     # A pass that is not valid on holidays does not open one of them at ten past midnight.
     assert not is_open(WEEKDAYS, moment=at(0, 10), **grace)
+
+
+@pytest.mark.parametrize(
+    ("window", "starts", "ends", "open_then"),
+    [
+        (NIGHT, at(10), at(12), False),
+        (NIGHT, at(15), at(17), False),
+        (NIGHT, at(15), at(17, 1), True),
+        (NIGHT, at(21, 29), at(23), True),
+        (NIGHT, at(21, 30), at(23), False),
+        (NIGHT, at(0), at(23, 59), True),
+        (LATE, at(0), at(2), True),
+        (LATE, at(1), at(18), False),
+        (WEEKDAYS, at(0), at(23, 59), False),
+        (WEEKDAYS, at(8, day=date(2026, 5, 2)), at(10, day=date(2026, 5, 2)), True),
+        (WEEKDAYS, at(20), at(2, day=date(2026, 5, 2)), True),
+    ],
+)
+def test_a_window_that_is_open_between_two_instants(window, starts, ends, open_then):
+    assert open_between([window], starts, ends, ZONE, kind_of) is open_then
+    assert not open_between([], starts, ends, ZONE, kind_of)
+
+
+@given(st.times(), st.times(), st.integers(1, 127), st.integers(0, 3 * 24 * 4), st.integers(1, 96))
+def test_what_is_open_between_two_instants_is_open_at_one_of_them(
+    starts, ends, weekdays, quarter, length
+):
+    starts, ends = (moment.replace(second=0, microsecond=0) for moment in (starts, ends))
+    window = Window(starts, ends, weekdays)
+    first = at(0, day=FRIDAY - timedelta(days=1)) + timedelta(minutes=15 * quarter)
+    minutes = [first + timedelta(minutes=n) for n in range(15 * length)]
+    until = minutes[-1] + timedelta(minutes=1)
+    assert open_between([window], first, until, ZONE, kind_of) is any(
+        is_open(window, moment=moment) for moment in minutes
+    )
 
 
 def test_the_next_opening():

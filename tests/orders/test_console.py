@@ -5,10 +5,11 @@ import re
 import pytest
 from sqlalchemy import text
 
+from shanmen.inventory.queries import slots_by_id
 from shanmen.orders.pages.console import _who
 from shanmen.payments.service import refunds_of
 from shanmen.sites.service import staff as people
-from tests.orders.conftest import Shop
+from tests.orders.conftest import Shop, set_sold
 from tests.support.park import PASSWORD_HASH, id_number
 
 
@@ -163,6 +164,41 @@ async def test_staff_move_a_visit(shop: Shop) -> None:
     assert moved.status_code == 303
     assert (await audit(shop)) == [("orders.rescheduled", "late train")]
     await shop.get(f"{place}/reschedule", status=409)
+
+
+async def test_staff_choose_the_second_time_of_a_bundle(shop: Shop) -> None:
+    address = await shop.paid("bundle")
+    here = f"{await console_of(shop, address)}/reschedule"
+    await shop.sign_in()
+    page = await shop.get(here)
+    # As on the visitor's own page: what would go along, and what else there is.
+    assert "另含 索道 10:00–12:00" in page
+    options = re.search(r'<select id="other-p0" name="other-p0">(.*?)</select>', page, re.DOTALL)
+    assert options
+    assert re.findall(r'value="([^"]+)"', options[1]) == [str(s) for s in shop.park.ride_slots]
+    chosen = {
+        **shop.hidden(page), "slot": str(shop.park.slots[1]), "reason": "asked",
+        "other-p0": str(shop.park.ride_slots[2]),
+    }  # fmt: skip
+    # What was chosen is still chosen when the form comes back.
+    again = await shop.post(here, {**chosen, "reason": ""}, on=here)
+    assert again.status_code == 422
+    assert f'value="{shop.park.ride_slots[2]}" selected' in again.text
+    assert (await shop.post(here, chosen, on=here)).status_code == 303
+    rides = await shop.unit(slots_by_id, ids=shop.park.ride_slots)
+    assert [rides[slot].sold for slot in shop.park.ride_slots] == [0, 0, 1]
+
+
+async def test_staff_give_a_bundle_no_other_time_than_was_shown(shop: Shop) -> None:
+    address = await shop.paid("bundle")
+    here = f"{await console_of(shop, address)}/reschedule"
+    await shop.sign_in()
+    page = await shop.get(here)
+    await set_sold(shop, 1, 20, ride=True)
+    chosen = {**shop.hidden(page), "slot": str(shop.park.slots[1]), "reason": "asked"}
+    assert (await shop.post(here, chosen, on=here)).status_code == 409
+    rides = await shop.unit(slots_by_id, ids=shop.park.ride_slots)
+    assert [rides[slot].sold for slot in shop.park.ride_slots] == [1, 20, 0]
 
 
 async def test_staff_cancel_and_show_the_link(shop: Shop) -> None:

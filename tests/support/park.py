@@ -5,10 +5,13 @@ from datetime import date, time, timedelta
 from typing import Literal
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import update
 
 from shanmen.admission.service import lanes
 from shanmen.catalog import service as catalog
+from shanmen.catalog.admission_hours import HoursSpec
+from shanmen.catalog.models import TicketType
 from shanmen.catalog.rules import Draw
 from shanmen.catalog.schemas import (
     LimitsSpec,
@@ -77,6 +80,22 @@ class Park:
             ticket_type_id=self.types[kind],
             slot_id=self.slots[slot],
             visitors=[person(n) for n in (people if people is not None else fresh_people(size))],
+        )
+
+
+async def set_hours(
+    database: Database, park: Park, kind: str, *hours: HoursSpec, valid_days: int = 1
+) -> None:
+    """Let a ticket type admit at these hours alone."""
+    async with database.transaction(park.tenant_id, actor=TESTER) as session:
+        await catalog.raise_version(session)
+        await session.execute(
+            update(TicketType)
+            .where(TicketType.tenant_id == session.tenant_id, TicketType.id == park.types[kind])
+            .values(
+                admission_hours=[msgspec.to_builtins(each.window) for each in hours],
+                valid_days=valid_days,
+            )
         )
 
 

@@ -11,7 +11,7 @@ from shanmen.catalog.errors import HoursTwice, WeekdayMissing
 from shanmen.kit.days import EVERY_WEEKDAY, DayKind
 from shanmen.kit.errors import DomainError
 from shanmen.kit.hours import Window
-from shanmen.web.i18n import Locale, format_time, t, weekday_name
+from shanmen.web.i18n import LOCALES, Locale, format_time, t, weekday_name
 
 MOST_WINDOWS = 20
 MIDNIGHT = "00:00"
@@ -87,6 +87,12 @@ def hours_problems(specs: Sequence[HoursSpec]) -> list[DomainError]:
 def told(windows: Iterable[Window], locale: Locale) -> str:
     """Windows in words, ``Mon–Fri · except public holidays · 17:00–21:30``; empty: any time."""
     return t(locale, "catalog.hours.or").join(_line(window, locale) for window in windows)
+
+
+def told_in_all(windows: Iterable[Window]) -> dict[Locale, str]:
+    """The same in every language, for who does not know the reader's."""
+    kept = tuple(windows)
+    return {locale: told(kept, locale) for locale in LOCALES}
 
 
 def _line(window: Window, locale: Locale) -> str:

@@ -6,12 +6,12 @@ Times are instants (aware datetimes); days and times of day are the site's local
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-from shanmen.kit import days
+from shanmen.kit import clock, days, hours
 from shanmen.kit.days import EVERY_WEEKDAY, DayKind
 from shanmen.kit.hours import KindOf, Window
 
@@ -358,6 +358,28 @@ class Catalog:
         if key not in self._prices:
             self._prices[key] = price_on(kind.prices, day, self.day_kind(kind.site_id, day))
         return self._prices[key]
+
+    def admits(
+        self, kind: TicketTypeInfo, starts_at: datetime, ends_at: datetime, timezone: str
+    ) -> bool:
+        """Whether a ticket opens a gate at any moment of the slot that its visit begins in.
+
+        The hours are of arrival, so the slots of a bundle's further pools do not count, nor does
+        the gates' grace. A slot of the whole day has all the hours of its day.
+
+        For a ticket of several days or a pass, the slot only says when the first day begins: it
+        admits after the slot's end too. So it needs a moment between the slot's start and the end
+        of that day. Its later days do not count, since whoever chose a day wants to come then, and
+        loses nothing by choosing another one.
+        """
+        if not kind.admission_hours:
+            return True
+        if kind.valid_days > 1:
+            tomorrow = clock.local(starts_at, timezone).date() + timedelta(days=1)
+            ends_at = max(ends_at, clock.to_utc(tomorrow, time(), timezone))
+        return hours.open_between(
+            kind.admission_hours, starts_at, ends_at, timezone, self.kinds_of(kind.site_id)
+        )
 
     def of_site(self, site_id: UUID, *, channel: str = "") -> list[TicketTypeInfo]:
         """The site's types in the operator's order, those that `channel` sells if it is given."""

@@ -10,6 +10,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -125,6 +126,7 @@ class View:
             self._types,
             list(board.slots.values()),
             price=board.catalog.price,
+            admits=partial(board.catalog.admits, timezone=board.site.timezone),
             today=board.today,
             now=board.now,
             channel=self._channel,

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -150,7 +151,15 @@ async def _offers(
     today = clock.local(now, zone).date()
     pool_ids = {draw.pool_id for t in types for draw in t.draws}
     slots = await slots_between(session, pool_ids=pool_ids, first=first, last=last)
-    offers = slot_offers(types, slots, price=catalog.price, today=today, now=now, channel=channel)
+    offers = slot_offers(
+        types,
+        slots,
+        price=catalog.price,
+        admits=partial(catalog.admits, timezone=zone),
+        today=today,
+        now=now,
+        channel=channel,
+    )
     return _Offers(catalog, types, today, offers)
 
 

@@ -89,6 +89,8 @@ class Availability(StrEnum):
     OVER = "over"
     NOT_YET = "not_yet"
     """Not on sale yet."""
+    OUTSIDE_HOURS = "outside_hours"
+    """The ticket type does not open a gate in this slot; never said of a slot or a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ BEST_FIRST = (
 
 def day_availability(slots: Iterable[Availability]) -> Availability:
     """A whole day from its slots: the best of what is still to come."""
-    states = set(slots)
+    states = set(slots) - {Availability.OUTSIDE_HOURS}
     for state in BEST_FIRST:
         if state in states:
             return state
@@ -282,10 +284,12 @@ def offer_of(
     price_fen: int | None,
     today: date,
     now: datetime,
+    admitted: bool = True,
 ) -> TypeOffer:
     """What one ticket type finds in one slot of its first pool.
 
-    `others` are the day's slots of its further pools, `today` is the site's local date.
+    `others` are the day's slots of its further pools, `today` is the site's local date, `admitted`
+    says whether its hours of admission have a moment of the slot.
     """
     drawn = [main]
     rest = list(others)
@@ -306,6 +310,8 @@ def offer_of(
         state = Availability.CLOSED
     elif now >= main.ends_at - timedelta(minutes=info.sale_closes_minutes):
         state = Availability.OVER
+    elif not admitted:
+        state, left = Availability.OUTSIDE_HOURS, 0
     elif main.day > today + timedelta(days=info.days_ahead):
         state = Availability.NOT_YET
     elif left < info.min_per_order:
@@ -320,6 +326,7 @@ def slot_offers(
     slots: Sequence[SlotState],
     *,
     price: Callable[[TicketTypeInfo, date], int | None],
+    admits: Callable[[TicketTypeInfo, datetime, datetime], bool],
     today: date,
     now: datetime,
     channel: str = "",
@@ -327,7 +334,8 @@ def slot_offers(
 ) -> list[SlotOffer]:
     """All slots in which one of these types begins its visit, in order of time.
 
-    With `channel` they are as it sees them; with `only`, these alone are worked out.
+    `price` and `admits` are the catalog's. With `channel` they are as it sees them; with `only`,
+    these alone are worked out.
 
     A slot that a schedule has dropped is left out; one that somebody closed is shown as closed.
     """
@@ -343,7 +351,13 @@ def slot_offers(
             continue
         found = {
             t.id: offer_of(
-                t, slot, by_day[slot.day], price_fen=price(t, slot.day), today=today, now=now
+                t,
+                slot,
+                by_day[slot.day],
+                price_fen=price(t, slot.day),
+                today=today,
+                now=now,
+                admitted=admits(t, slot.starts_at, slot.ends_at),
             )
             for t in types
             if t.draws and t.draws[0].pool_id == slot.pool_id

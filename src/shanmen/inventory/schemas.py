@@ -269,6 +269,15 @@ State = Annotated[
 ]
 
 
+ProductState = Annotated[
+    Literal["open", "nearly_full", "sold_out", "closed", "over", "not_yet", "outside_hours"],
+    Meta(
+        description="`open` and `nearly_full` can be booked; `outside_hours`: the ticket type's "
+        "hours of admission leave out this slot."
+    ),
+]
+
+
 class DayAvailability(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a day can be booked."""
 
@@ -285,7 +294,7 @@ class ProductAvailability(msgspec.Struct, frozen=True, kw_only=True):
     """One ticket type in a slot."""
 
     product_id: UUID
-    state: State
+    state: ProductState
     left: Annotated[int, Meta(description="Tickets left, over all pools and caps.")]
     price_fen: int | None
     other_slot_ids: Annotated[

@@ -94,6 +94,25 @@ def days_open(
     )
 
 
+def open_between(
+    windows: Sequence[Window], starts: datetime, ends: datetime, timezone: str, kind_of: KindOf
+) -> bool:
+    """Whether a window is open at any moment from one instant until just before another.
+
+    As with `days_open`, times are what the clock on the wall shows.
+    """
+    first, until = (clock.local(at, timezone).replace(tzinfo=None) for at in (starts, ends))
+    # The window of the day before may last until this morning.
+    around = [
+        first.date() + timedelta(days=n) for n in range(-1, (until.date() - first.date()).days + 1)
+    ]
+    return any(
+        window.begins(day) < until and first < window.over(day) and window.speaks_of(day, kind_of)
+        for window in windows
+        for day in around
+    )
+
+
 def openings(
     windows: Sequence[Window], first: date, last: date, timezone: str, kind_of: KindOf
 ) -> Iterator[Opening]:

@@ -38,6 +38,13 @@ class TooLate(DomainError):
     status = 409
 
 
+class OutsideHours(DomainError):
+    """The ticket opens no gate in this slot; params: ticket_type and hours, in each language."""
+
+    code = "orders.outside_hours"
+    status = 422
+
+
 class WrongNumberOfTickets(DomainError):
     """Too few or too many tickets of a type in an order; params: least, most."""
 

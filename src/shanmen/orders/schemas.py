@@ -228,6 +228,14 @@ class RescheduleInput(Struct, frozen=True, forbid_unknown_fields=True):
     slot_id: UUID
     ticket_ids: TicketIds = None
     reason: Reason = ""
+    other_slot_ids: Annotated[
+        list[UUID],
+        Meta(
+            max_length=8,
+            description="For a bundle: the slots of its other pools; where a pool has none there "
+            "the first that fits is taken",
+        ),
+    ] = []
 
 
 class PaymentInput(Struct, frozen=True, forbid_unknown_fields=True):

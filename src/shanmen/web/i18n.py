@@ -162,12 +162,16 @@ def error_text(locale: Locale, error: CodedError) -> tuple[str, str | None]:
 
     The code ``inventory.sold_out`` reads ``inventory.error.sold_out`` and, optionally,
     ``inventory.error.sold_out_next``. What is counted per something (the parameter ``per``) may
-    have a text of its own: ``orders.error.document_limit_day``.
+    have a text of its own: ``orders.error.document_limit_day``. A parameter that is given in each
+    language is said in the reader's.
     """
     module, _, name = error.code.partition(".")
     key = f"{module}.error.{name}"
     follow = f"{key}_next"
-    params = dict(error.params)
+    params = {
+        name: localized(value, locale) if isinstance(value, Mapping) else value
+        for name, value in error.params.items()
+    }
     special = f"{key}_{params.get('per')}"
     title = t(locale, special if has_text(locale, special) else key, **params)
     return title, t(locale, follow, **params) if has_text(locale, follow) else None

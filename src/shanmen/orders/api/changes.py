@@ -175,6 +175,7 @@ async def refund(
         errors.TransitionRefused,
         errors.TooEarly,
         errors.TooLate,
+        errors.OutsideHours,
         inventory.SoldOut,
         inventory.SlotClosed,
         inventory.SlotNotFound,
@@ -196,7 +197,7 @@ async def reschedule(
         file = await own_file(session, number=number, caller=caller)
         await staff.move(
             session, order_id=file.view.id, slot_id=data.slot_id, ticket_ids=data.ticket_ids,
-            reason=data.reason,
+            other_slot_ids=data.other_slot_ids, reason=data.reason,
         )  # fmt: skip
         return await order_out(session, number=number, caller=caller, public_url=url)
 

@@ -47,6 +47,7 @@ PLACE_ERRORS = (
     errors.NotOnSale,
     errors.TooEarly,
     errors.TooLate,
+    errors.OutsideHours,
     errors.WrongNumberOfTickets,
     errors.WrongNumberOfVisitors,
     errors.NameInvalid,

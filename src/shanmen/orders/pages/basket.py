@@ -22,6 +22,7 @@ from shanmen.orders.errors import (
 )
 from shanmen.orders.pages.window import DayShop
 from shanmen.orders.schemas import MAX_TICKETS
+from shanmen.orders.service.hours import outside_hours
 from shanmen.web.forms import Form
 
 MOST_TYPED: Final = 999
@@ -182,6 +183,8 @@ def _refusal(state: Availability, kind: TicketTypeInfo) -> DomainError | None:
         return TooEarly(field="slot", days_ahead=kind.days_ahead)
     if state is Availability.OVER:
         return TooLate(field="slot")
+    if state is Availability.OUTSIDE_HOURS:
+        return outside_hours(kind, path=f"qty.n{kind.number}")
     if state is Availability.CLOSED:
         return NotOnSale(field=f"qty.n{kind.number}")
     return None

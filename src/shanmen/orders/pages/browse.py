@@ -1,5 +1,6 @@
 """The site's first page with its calendar, and a day with its slots and tickets."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -162,6 +163,10 @@ class TypeRow:
     who: str
     hours: str
     """When it opens the gates; empty where that is at any time."""
+    outside: tuple[UUID, ...]
+    """The slots that these hours leave out."""
+    none: str
+    """Why none can be bought on this day, as a key of `orders.visit`; empty where some can."""
     most: int
     left: int | None
     """Left of its own cap, where that is less than the slots have."""
@@ -178,9 +183,15 @@ class GroupView:
     types: tuple[TypeRow, ...]
 
 
-def slot_row(offer: SlotOffer, locale: Locale) -> SlotRow:
-    """A slot with its state in words and the number left."""
+def slot_row(offer: SlotOffer, locale: Locale, *, wanted: Collection[UUID] = ()) -> SlotRow:
+    """A slot with its state in words and the number left.
+
+    One that the hours of a `wanted` ticket type leave out cannot be chosen.
+    """
     slot = offer.slot
+    time = span(slot.starts, slot.ends, locale)
+    if any(kind in offer.types and _outside(offer, kind) for kind in wanted):
+        return SlotRow(slot.id, time, "closed", i18n.t(locale, "orders.visit.outside_slot"))
     if offer.state is Availability.OPEN:
         note = i18n.t(locale, "orders.visit.left", left=offer.left)
     elif offer.state is Availability.NEARLY_FULL:
@@ -189,7 +200,11 @@ def slot_row(offer: SlotOffer, locale: Locale) -> SlotRow:
         note = i18n.t(locale, f"orders.visit.{offer.state.value}")
     if slot.note and offer.state is Availability.CLOSED:
         note = i18n.localized(slot.note, locale) or note
-    return SlotRow(slot.id, span(slot.starts, slot.ends, locale), SLOT_STATES[offer.state], note)
+    return SlotRow(slot.id, time, SLOT_STATES[offer.state], note)
+
+
+def _outside(offer: SlotOffer, kind: UUID) -> bool:
+    return offer.types[kind].state is Availability.OUTSIDE_HOURS
 
 
 def span(starts: Any, ends: Any, locale: Locale) -> str:  # noqa: ANN401 - times or instants
@@ -197,13 +212,15 @@ def span(starts: Any, ends: Any, locale: Locale) -> str:  # noqa: ANN401 - times
     return f"{i18n.format_time(starts, locale)}–{i18n.format_time(ends, locale)}"
 
 
-def group_views(shop: DayShop, frame: Frame, locale: Locale) -> list[GroupView]:
-    """The day as the page shows it."""
+def group_views(
+    shop: DayShop, frame: Frame, locale: Locale, *, wanted: Collection[UUID] = ()
+) -> list[GroupView]:
+    """The day as the page shows it; slots are those for the `wanted` ticket types."""
     groups = shop.groups
     return [
         GroupView(
             i18n.localized(frame.pools.get(group.pool_id), locale) if len(groups) > 1 else "",
-            tuple(slot_row(offer, locale) for offer in group.offers),
+            tuple(slot_row(offer, locale, wanted=wanted) for offer in group.offers),
             tuple(_type_row(shop, kind, group.offers, frame, locale) for kind in group.types),
         )
         for group in groups
@@ -218,7 +235,11 @@ def _type_row(
     locale: Locale,
 ) -> TypeRow:
     most = min(kind.max_per_order, kind.limits.per_order or kind.max_per_order)
-    bookable = [o for o in offers if kind.id in o.types and o.types[kind.id].bookable]
+    offers = tuple(o for o in offers if kind.id in o.types)
+    bookable = [o for o in offers if o.types[kind.id].bookable]
+    outside = tuple(o.slot.id for o in offers if _outside(o, kind.id))
+    sold_out = any(o.types[kind.id].state is Availability.SOLD_OUT for o in offers)
+    none = "outside_day" if outside and not sold_out else "none_left"
     left = max((o.types[kind.id].left for o in bookable), default=0)
     capped = any(o.types[kind.id].left * kind.draws[0].quantity < o.slot.left for o in bookable)
     others = tuple(
@@ -245,6 +266,8 @@ def _type_row(
         shop.price(kind) or 0,
         who_for(kind, locale),
         told(kind.admission_hours, locale),
+        outside,
+        "" if bookable else none,
         min(most, left) if bookable else 0,
         left if capped or not bookable else None,
         others,

@@ -15,7 +15,14 @@ from shanmen.inventory.errors import SlotClosed, SlotNotFound, SoldOut
 from shanmen.kit import clock, documents, ids, phones
 from shanmen.kit.documents import DocumentKind
 from shanmen.kit.errors import DomainError, IdempotencyMismatch
-from shanmen.orders.errors import FormSentBefore, SlotNotChosen, TooEarly, TooLate, WrongAge
+from shanmen.orders.errors import (
+    FormSentBefore,
+    OutsideHours,
+    SlotNotChosen,
+    TooEarly,
+    TooLate,
+    WrongAge,
+)
 from shanmen.orders.pages.basket import Basket, Chosen, Wanted
 from shanmen.orders.pages.browse import (
     GroupView,
@@ -58,7 +65,15 @@ DOCUMENT_KINDS = (
     DocumentKind.HMT_RESIDENCE_PERMIT,
 )
 """In the order in which visitors need them."""
-ABOUT_THE_SLOT = (SoldOut, SlotClosed, SlotNotFound, SlotNotChosen, TooLate, TooEarly)
+ABOUT_THE_SLOT = (
+    SoldOut,
+    SlotClosed,
+    SlotNotFound,
+    SlotNotChosen,
+    TooLate,
+    TooEarly,
+    OutsideHours,
+)
 """Errors after which the visitor chooses another time, and keeps what was typed."""
 
 
@@ -257,7 +272,9 @@ class Counter:
         )
 
     def _groups(self, locale: Locale, pools: set[UUID]) -> list[GroupView]:
-        numbered = zip(self.shop.groups, group_views(self.shop, self.frame, locale), strict=True)
+        kinds = [one.kind.id for one in self.wanted]
+        views = group_views(self.shop, self.frame, locale, wanted=kinds)
+        numbered = zip(self.shop.groups, views, strict=True)
         return [view for group, view in numbered if group.pool_id in pools]
 
 

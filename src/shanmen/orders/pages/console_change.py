@@ -23,7 +23,14 @@ from shanmen.orders.pages.console import (
     refused,
     site_of,
 )
-from shanmen.orders.pages.move import MoveWish, read_move, slot_rows, wish_of
+from shanmen.orders.pages.moving import (
+    MoveWish,
+    other_rows,
+    others_of,
+    read_move,
+    slot_rows,
+    wish_of,
+)
 from shanmen.orders.pages.order import cards
 from shanmen.orders.service import staff as desk
 from shanmen.sites.errors import MissingPermission
@@ -122,6 +129,7 @@ async def move_page(
         day=day,
         today=today,
         slots=rows,
+        others=other_rows(shop, locale),
         form=form.with_error(error) if error else form,
         cache="no-store",
     )
@@ -159,7 +167,7 @@ async def move(
         wish = form.into(MoveForm)
         await unit(
             desk.move, order_id=order_id, slot_id=wish.slot, ticket_ids=chosen or None,
-            reason=wish.reason[:200],
+            other_slot_ids=others_of(form, wish.slot), reason=wish.reason[:200],
         )  # fmt: skip
     except DomainError as error:
         dossier = await unit(read_dossier, order_id=order_id)

@@ -7,6 +7,7 @@ make; the figures of a day are read anew for every page.
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -162,7 +163,14 @@ async def read_day(session: Session, *, site_id: UUID, day: date, timezone: str)
         session, pool_ids={d.pool_id for kind in types for d in kind.draws}, first=day, last=day
     )
     slots = [slot.seen_by(CHANNEL, now) for slot in slots]
-    offers = slot_offers(types, slots, price=catalog.price, today=today, now=now)
+    offers = slot_offers(
+        types,
+        slots,
+        price=catalog.price,
+        admits=partial(catalog.admits, timezone=timezone),
+        today=today,
+        now=now,
+    )
     return DayShop(
         day, today, now, catalog, tuple(types), tuple(offers), {slot.id: slot for slot in slots}
     )

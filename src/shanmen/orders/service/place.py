@@ -30,6 +30,7 @@ from shanmen.orders.rules import Line
 from shanmen.orders.schemas import Placed, PlaceOrder, Refusal
 from shanmen.orders.service import limits, reading
 from shanmen.orders.service.bundles import choose_companions
+from shanmen.orders.service.hours import check_hours
 from shanmen.orders.service.prepare import Prepared, PreparedTicket, prepare
 from shanmen.orders.service.write import Granted, insert_statements
 
@@ -160,6 +161,10 @@ class Batch:
         price = self.catalog.price(kind, visit.day)
         if price is None:
             raise NotOnSale(field=path)
+        check_hours(
+            self.catalog, kind, visit.starts_at, visit.ends_at,
+            timezone=prepared.request.timezone, path=path,
+        )  # fmt: skip
         takes = [
             (slot, kind.id, draw.quantity) for slot, draw in zip(slots, kind.draws, strict=True)
         ]

@@ -18,6 +18,7 @@ from shanmen.kit import clock
 from shanmen.orders.errors import AlreadyUsed, NotReschedulable, PriceHigher
 from shanmen.orders.rules import Line, State
 from shanmen.orders.service import limits
+from shanmen.orders.service.hours import check_hours
 from shanmen.orders.service.locked import Changes, LockedOrder, lock_order
 from shanmen.orders.service.place import check_sale_window
 from shanmen.sites.queries import site_timezone
@@ -43,6 +44,7 @@ async def reschedule(
         NotReschedulable: the rule does not allow it (any more), or there is nothing to move.
         AlreadyUsed: somebody has entered with one of them.
         PriceHigher: the new day costs more.
+        OutsideHours: one of them would open no gate in the new slot.
         SoldOut: the new slot has too few places for all of them.
         SlotNotFound: a slot is not of the right pool, or a further one not of the same day.
     """
@@ -110,7 +112,7 @@ async def _new_lines(
 ) -> list[Line]:
     """The moved lines, with their new places taken and the old ones given back."""
     targets = {
-        kind_id: await _slots(session, catalog.types[kind_id], slot_ids, order)
+        kind_id: await _slots(session, catalog, catalog.types[kind_id], slot_ids, order)
         for kind_id in {line.ticket_type_id for line in chosen}
     }
     usage, claims = await limits.usage_of_lines(
@@ -152,21 +154,20 @@ async def _new_lines(
 
 
 async def _slots(
-    session: Session, kind: TicketTypeInfo, slot_ids: tuple[UUID, ...], order: LockedOrder
+    session: Session,
+    catalog: Catalog,
+    kind: TicketTypeInfo,
+    slot_ids: tuple[UUID, ...],
+    order: LockedOrder,
 ) -> list[UUID]:
     found = await slots_by_id(session, ids=slot_ids)
     main = found.get(slot_ids[0])
     if main is None or not kind.draws or main.pool_id != kind.draws[0].pool_id:
         raise SlotNotFound(field="slot_id")
     now = clock.now()
-    check_sale_window(
-        kind,
-        main.day,
-        main.ends_at,
-        now=now,
-        timezone=await site_timezone(session, order.site_id),
-        path="slot_id",
-    )
+    zone = await site_timezone(session, order.site_id)
+    check_sale_window(kind, main.day, main.ends_at, now=now, timezone=zone, path="slot_id")
+    check_hours(catalog, kind, main.starts_at, main.ends_at, timezone=zone, path="slot_id")
     chosen = [main.id]
     named = [found[s] for s in slot_ids[1:] if s in found]
     if len(kind.draws) > 1:

@@ -66,10 +66,16 @@ async def move(
     slot_id: UUID,
     ticket_ids: Collection[UUID] | None,
     reason: str,
+    other_slot_ids: Collection[UUID] = (),
 ) -> None:
-    """Move tickets to another slot; raises as reschedule."""
+    """Move tickets to another slot, a bundle's further visits too; raises as reschedule."""
     await reschedule(
-        session, order_id=order_id, slot_id=slot_id, ticket_ids=ticket_ids, reason=reason
+        session,
+        order_id=order_id,
+        slot_id=slot_id,
+        ticket_ids=ticket_ids,
+        other_slot_ids=other_slot_ids,
+        reason=reason,
     )
     await audit.record(
         session,

@@ -1,4 +1,5 @@
-// Keeps the sum in the bar in step with the chosen tickets; the server counts again.
+// Keeps the sum in the bar in step with the chosen tickets, and says which of them do not admit at
+// the chosen time; the server counts and looks again.
 
 const form = document.querySelector("[data-visit]");
 const bar = document.querySelector("[data-total]");
@@ -30,15 +31,45 @@ if (form && bar) {
     sum.textContent = money.format(fen / 100);
     bar.replaceChildren(label, sum);
   };
-  form.addEventListener("input", refresh);
-  window.addEventListener("pageshow", refresh);
-  refresh();
+  const timed = [...form.querySelectorAll("[data-outside]")].map((row) => {
+    const input = row.querySelector('input[type="number"]');
+    return {
+      row,
+      input,
+      most: input.max,
+      slots: row.dataset.outside.split(" "),
+      note: row.querySelector("[data-outside-note]"),
+    };
+  });
+  const compare = () => {
+    const chosen = new Set([...form.querySelectorAll('input[type="radio"]:checked')].map((radio) => radio.value));
+    for (const { row, input, most, slots, note } of timed) {
+      const outside = slots.some((slot) => chosen.has(slot));
+      const wanted = Number(input.value) > 0;
+      note.hidden = !outside;
+      row.classList.toggle("quantity-outside", outside);
+      // What was chosen before stays to be seen, and can only be taken away.
+      input.max = outside ? "0" : most;
+      input.disabled = outside && !wanted;
+      input.setCustomValidity(outside && wanted ? note.textContent.trim() : "");
+      for (const select of row.querySelectorAll("select")) select.disabled = outside;
+      // The buttons beside it follow its limits; this event is for them alone.
+      input.dispatchEvent(new Event("input"));
+    }
+    refresh();
+  };
+  form.addEventListener("input", compare);
+  window.addEventListener("pageshow", compare);
+  compare();
   // Nothing that was not chosen belongs into the address.
   form.addEventListener("submit", () => {
     const idle = [...form.querySelectorAll('input[type="number"], select')].filter(
       (field) => field.value === "" || field.value === "0",
     );
     for (const field of idle) field.disabled = true;
-    setTimeout(() => idle.forEach((field) => (field.disabled = false)));
+    setTimeout(() => {
+      for (const field of idle) field.disabled = false;
+      compare();
+    });
   });
 }
