@@ -93,3 +93,39 @@ async def test_the_check_digit_is_judged_at_once(number: str, good: bool) -> Non
             [source, number],
         )
     assert judged is good
+
+
+SHOP = """<p data-total data-zero="Choose tickets" data-count="Tickets: #"></p>
+<form data-visit><input type="radio" name="slot" value="early"><input type="radio" name="slot"
+value="late"><div class="quantity" data-outside="early noon"><input id="night" type="number" min="0"
+max="5" value="0"><span data-price="100" data-for="night"></span><p data-outside-note hidden>Not
+now</p><select><option>by itself</option></select></div></form>"""
+
+
+async def test_a_ticket_that_does_not_admit_at_the_chosen_time_cannot_be_added() -> None:
+    source = module((FOLDER / "visit.js").read_text())
+    async with chromium() as browser:
+        page = await browser.new_page()
+        await page.set_content(SHOP)
+        count, select = page.locator("#night"), page.locator("select")
+        early, late = page.locator("[value=early]"), page.locator("[value=late]")
+        note = page.locator("[data-outside-note]")
+        await page.evaluate("source => import(source).then(() => null)", source)
+        assert await count.is_enabled()
+        await early.check()
+        assert await note.is_visible()
+        assert await count.is_disabled()
+        assert await select.is_disabled()
+        await late.check()
+        assert not await note.is_visible()
+        await count.fill("2")
+        # What was chosen before can only be taken away, and nothing is sent until it is.
+        await early.check()
+        assert await count.is_enabled()
+        assert await count.get_attribute("max") == "0"
+        assert not await page.evaluate("document.forms[0].checkValidity()")
+        await count.fill("0")
+        assert await count.is_disabled()
+        await late.check()
+        assert await count.get_attribute("max") == "5"
+        assert await page.evaluate("document.forms[0].checkValidity()")

@@ -184,7 +184,7 @@ def _refusal(state: Availability, kind: TicketTypeInfo) -> DomainError | None:
     if state is Availability.OVER:
         return TooLate(field="slot")
     if state is Availability.OUTSIDE_HOURS:
-        return outside_hours(kind, path=f"qty.n{kind.number}")
+        return outside_hours(kind, path="slot")
     if state is Availability.CLOSED:
         return NotOnSale(field=f"qty.n{kind.number}")
     return None
