@@ -95,7 +95,7 @@ async def test_the_check_digit_is_judged_at_once(number: str, good: bool) -> Non
     assert judged is good
 
 
-SHOP = """<p data-total data-zero="Choose tickets" data-count="Tickets: #"></p>
+SHOP = """<html lang="en"><p data-total data-zero="Choose tickets" data-count="Tickets: #"></p>
 <form data-visit><input type="radio" name="slot" value="early"><input type="radio" name="slot"
 value="late"><div class="quantity" data-outside="early noon"><input id="night" type="number" min="0"
 max="5" value="0"><span data-price="100" data-for="night"></span><p data-outside-note hidden>Not
