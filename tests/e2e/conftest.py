@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize
 
+from shanmen.db.session import Session
+from shanmen.kit import ids
+from shanmen.sites.service import staff
 from tests.conftest import MASTERS, Cluster, open_database
 from tests.support.browser import chromium, chromium_path
-from tests.support.park import PASSWORD, Park, make_park
+from tests.support.desk import Desk
+from tests.support.park import PASSWORD, PASSWORD_HASH, Park, make_park
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.server import Server
 
@@ -33,6 +37,23 @@ async def open_park(server_url: str) -> Park:
         return await make_park(database, code="open-park", capacity=50, open_now=True)
     finally:
         await database.close()
+
+
+@pytest.fixture(scope="session")
+async def guard(server_url: str, open_park: Park) -> str:
+    """The login of somebody who may scan and nothing else."""
+
+    login = f"guard{ids.new_id().hex[-9:]}"
+
+    async def make(session: Session) -> None:
+        await staff.create_staff(
+            session, login=login, name="Guard", role_code="gate", password_hash=PASSWORD_HASH
+        )
+
+    database = open_database(server_url)
+    await Desk(database, open_park).unit(make)
+    await database.close()
+    return login
 
 
 @pytest.fixture(scope="session")

@@ -3,34 +3,14 @@
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from shanmen.db.session import Session
-from shanmen.kit import ids
-from shanmen.sites.service import staff
 from tests.conftest import open_database
 from tests.e2e.conftest import Screens
 from tests.support.desk import Desk
-from tests.support.park import PASSWORD, PASSWORD_HASH, Park
+from tests.support.park import PASSWORD, Park
 
 pytestmark = pytest.mark.e2e
 
 WIDTHS = [360, 1280]
-
-
-@pytest.fixture(scope="module")
-async def guard(server_url: str, open_park: Park) -> str:
-    """The login of somebody who may scan and nothing else."""
-
-    login = f"guard{ids.new_id().hex[-9:]}"
-
-    async def make(session: Session) -> None:
-        await staff.create_staff(
-            session, login=login, name="Guard", role_code="gate", password_hash=PASSWORD_HASH
-        )
-
-    database = open_database(server_url)
-    await Desk(database, open_park).unit(make)
-    await database.close()
-    return login
 
 
 async def a_ticket(server_url: str, park: Park) -> str:

@@ -40,10 +40,12 @@ async function zxing({ decoder, wasm }) {
 }
 
 export class Camera {
-  constructor(video, urls, onCode) {
+  // `onEnd` is called when the phone takes the camera away: it was locked, or another page wants it.
+  constructor(video, urls, { onCode, onEnd }) {
     this.video = video;
     this.urls = urls;
     this.onCode = onCode;
+    this.onEnd = onEnd;
     this.stream = null;
     this.seen = { text: "", at: 0 };
   }
@@ -52,7 +54,7 @@ export class Camera {
     return this.stream !== null;
   }
 
-  // Throws an Error whose message is camera_insecure, camera_denied or camera_missing.
+  // Throws an Error whose message is camera_insecure, camera_denied, camera_missing or camera_decoder.
   async start() {
     if (!navigator.mediaDevices?.getUserMedia) throw new Error("camera_insecure");
     try {
@@ -63,9 +65,15 @@ export class Camera {
     } catch (error) {
       throw new Error(error.name === "NotAllowedError" ? "camera_denied" : "camera_missing");
     }
+    const [track] = this.stream.getVideoTracks();
+    track.addEventListener("ended", () => { this.stop(); this.onEnd(); });
     this.video.srcObject = this.stream;
     await this.video.play();
-    this.read ??= (await ownDetector()) ?? (await zxing(this.urls));
+    try {
+      this.read ??= (await ownDetector()) ?? (await zxing(this.urls));
+    } catch {
+      throw new Error("camera_decoder");
+    }
     this.loop();
   }
 

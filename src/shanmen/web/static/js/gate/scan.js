@@ -171,23 +171,28 @@ function label(button, text) {
   button.blur();
 }
 
-const camera = new Camera(document.getElementById("camera"), root.dataset, (text) => submit(text));
+const camera = new Camera(document.getElementById("camera"), root.dataset, { onCode: (text) => submit(text), onEnd: showCamera });
 const cameraButton = document.getElementById("camera-button");
+function showCamera() {
+  camera.video.hidden = !camera.running;
+  root.classList.toggle("gate-with-camera", camera.running);
+  cameraButton.setAttribute("aria-pressed", String(camera.running));
+  label(cameraButton, view.text(camera.running ? "camera_stop" : "camera"));
+}
 cameraButton.addEventListener("click", async () => {
   if (camera.running) {
     camera.stop();
   } else {
+    cameraButton.disabled = true; // It takes a while where the phone asks, and a second press would start it twice.
     try {
       await camera.start();
     } catch (error) {
       camera.stop();
       view.show("warn", { word: view.text("camera"), sentence: view.text(error.message) });
     }
+    cameraButton.disabled = false;
   }
-  camera.video.hidden = !camera.running;
-  root.classList.toggle("gate-with-camera", camera.running);
-  cameraButton.setAttribute("aria-pressed", String(camera.running));
-  label(cameraButton, view.text(camera.running ? "camera_stop" : "camera"));
+  showCamera();
 });
 
 const keypadButton = document.getElementById("keypad-button");
