@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
+from shanmen.audit import queries as audit
 from shanmen.catalog.queries import current_catalog
 from shanmen.db.session import Database
 from shanmen.demo.logins import LOGINS
@@ -15,6 +16,7 @@ from shanmen.kit import clock
 from shanmen.sites import queries as sites
 from shanmen.sites.passwords import Passwords
 from shanmen.sites.rules import DEFAULT_ROLES
+from shanmen.web.i18n import LOCALES, has_text
 from tests.demo.conftest import NOW
 
 
@@ -86,6 +88,15 @@ async def test_the_mountain_has_its_gates_pools_and_tickets(demo: Database):
         for kind in types.values():
             assert set(kind.name) == {"zh-CN", "en"}
             assert kind.description, kind.name
+
+
+async def test_the_log_tells_in_words_what_was_made(demo: Database):
+    tenant_id, _ = await mountain(demo)
+    page = await demo.unit(tenant_id)(audit.list_entries, page_size=1000)
+    fields = {change.field for entry in page.entries for change in entry.changes}
+    assert {"prices", "slots"} <= fields
+    for locale in LOCALES:
+        assert {one for one in fields if not has_text(locale, f"audit.field.{one}")} == set()
 
 
 async def test_days_ahead_are_on_sale_and_one_ride_is_closed(demo: Database):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import time, timedelta
 
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
@@ -13,9 +14,11 @@ from tests.e2e.conftest import Screens
 from tests.e2e.everything import slots_ahead
 from tests.e2e.shopping import buy
 from tests.support.desk import Desk
-from tests.support.park import Park, make_park
+from tests.support.park import Park, add_slot, make_park
 
 pytestmark = pytest.mark.e2e
+
+ONE_LINE_PX = 36
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,13 @@ async def park(server_url: str) -> Park:
     database: Database = open_database(server_url)
     try:
         made = await make_park(database, code=f"v{ids.new_id().hex[-9:]}", slots=1)
-        await Desk(database, made).unit(slots_ahead, park=made)
+        desk = Desk(database, made)
+        await desk.unit(slots_ahead, park=made)
+        for days in (1, 2):
+            await desk.unit(
+                add_slot, pool_id=made.ride_pool, day=made.day + timedelta(days=days),
+                starts=time(13), ends=time(15), capacity=40,
+            )  # fmt: skip
         return made
     finally:
         await database.close()
@@ -106,10 +115,15 @@ async def test_the_e_ticket_opens_without_network(page: Page, park: Park) -> Non
 
 
 async def test_a_visit_is_moved_to_another_day(page: Page, park: Park) -> None:
-    order = await buy(page, park, adult=1)
+    order = await buy(page, park, bundle=1)
     before = await page.locator(".eticket-when").inner_text()
     await page.locator("a[href$='/reschedule']").click()
     await page.locator("a.day:not([aria-current])").first.click()
+    # Times stay in one line, what else the ticket holds stands below.
+    await expect(page.locator(".slot-also").first).to_contain_text("13:00–15:00")
+    heights = "(all) => all.map((one) => one.offsetHeight)"
+    for height in await page.locator(".slot-time, .slot-also").evaluate_all(heights):
+        assert 0 < height < ONE_LINE_PX
     await page.locator("label.slot", has=page.locator("input:enabled")).last.click()
     assert await sticks_out(page) <= 0
     await page.click("button[form=move]")

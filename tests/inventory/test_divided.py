@@ -163,7 +163,13 @@ async def test_the_console_divides_a_pool(console: Console, stand: Stand):
     assert refused.status_code == 422
     assert "f-allotments-1-amount-error" in refused.text
     assert "allotments-3" in (await console.post(url, sent | {"do": "rows"})).text
-    assert 'class="share-0' in await console.get("/console/allotments")
+    listed = await console.get("/console/allotments")
+    assert 'class="share-0' in listed
+    assert "30%" in listed
+    # What the colours say stands apart from what their depth says.
+    channels, depths = re.findall(r'<ul class="share-legend">(.*?)</ul>', listed, re.DOTALL)
+    assert channels.count("share-common") == 1
+    assert "Shade:" in depths
 
 
 async def test_the_console_divides_slots_and_days(console: Console, stand: Stand):

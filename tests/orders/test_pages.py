@@ -29,6 +29,18 @@ async def test_home_in_english(shop: Shop) -> None:
     assert "Test hill" in page
 
 
+async def test_amounts_of_one_page_are_written_alike(shop: Shop) -> None:
+    number = await shop.number_of("adult")
+    address = f"{shop.base}/visitors?day={shop.park.day}&slot-s0={shop.park.slots[0]}"
+    page = await shop.get(f"{address}&qty-n{number}=2&lang=en")
+    assert re.findall(r"[A-Z]*¥[\d.]+", page)[:3] == ["CN¥120.00", "CN¥240.00", "CN¥240.00"]
+
+
+async def test_rules_in_chinese_have_no_gaps(shop: Shop) -> None:
+    page = await shop.get(f"{shop.base}/visit?day={shop.park.day}")
+    assert "入园时段开始24小时前可免费退票" in page
+
+
 async def test_an_unknown_site_is_not_found(shop: Shop) -> None:
     await shop.get("/s/nowhere", status=404)
     await shop.get("/s/nowhere/visit", status=404)

@@ -36,7 +36,7 @@ KINDS = (
             name=LocalText(zh="成人票", en="Adult"),
             description=LocalText(
                 zh="含大门一次入园。凭证件或动态码入园。",
-                en="One entry to the mountain, by ID document or moving code.",
+                en="One entry to the mountain, by ID document or the code that changes.",
             ),
             audience="adult",
             rotating=True,
@@ -181,7 +181,7 @@ KINDS = (
         TicketTypeSpec(
             name=LocalText(zh="《云海》剧场票", en="“Sea of clouds” show"),
             description=LocalText(
-                zh="云海剧场，每场 50 分钟，对号入座以现场为准。",
+                zh="云海剧场，每场 50 分钟，座位到场安排。",
                 en="In the park's theatre, 50 minutes; seats are given at the door.",
             ),
             audience="any",
@@ -250,7 +250,7 @@ YUNLING = ParkSpec(
         "实名分时预约：请按所选时段入园，最早可提前 15 分钟。入园请出示证件或手机动态码，截图无效。"
         "山上气温较低，雨雾天请注意防滑。",
         "Entry is by name and time: come within your time, at most 15 minutes early, with your ID "
-        "or the moving code on your phone; a screenshot does not work. It is cool up there.",
+        "or the changing code on your phone; a screenshot does not work. It is cool up there.",
     ),
     address=both("云岭县山前路 1 号（虚构）", "1 Shanqian Road, Yunling (fictional)"),
     hours=both(

@@ -80,7 +80,8 @@ def value_text(locale: Locale, value: Any) -> str:  # noqa: ANN401 - JSON
     if isinstance(value, str) and value in PERMISSIONS:
         return i18n.t(locale, f"sites.permission.{value}")
     if isinstance(value, list):
-        return "、".join(value_text(locale, item) for item in value)
+        mark = "、" if locale == "zh-CN" else ", "
+        return mark.join(value_text(locale, item) for item in value)
     if isinstance(value, Mapping):
         return _mapping_text(locale, value)
     return str(value)
@@ -89,7 +90,10 @@ def value_text(locale: Locale, value: Any) -> str:  # noqa: ANN401 - JSON
 def _mapping_text(locale: Locale, value: Mapping[str, Any]) -> str:
     if set(value) <= set(i18n.LOCALES):
         return " / ".join(str(value[one]) for one in i18n.LOCALES if one in value)
-    return "; ".join(f"{key}: {value_text(locale, item)}" for key, item in value.items())
+    return "; ".join(
+        f"{word(locale, f'audit.field.{key}', key)}: {value_text(locale, item)}"
+        for key, item in value.items()
+    )
 
 
 def row_of(locale: Locale, entry: audit.Entry) -> Row:
