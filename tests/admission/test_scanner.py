@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from shanmen.kit import clock
 from shanmen.sites.service import staff
@@ -70,44 +70,62 @@ async def wedge(page: Page, text: str) -> None:
     await page.keyboard.press("Enter")
 
 
-async def test_a_guards_morning(scanner: tuple[Gates, Page]) -> None:
+async def test_what_a_scanner_types_is_decided_whatever_has_the_focus(
+    scanner: tuple[Gates, Page],
+) -> None:
     gates, page = scanner
     family = await gates.ticket("family", starts=0, ends=24)
     # Caps lock is on, and the last button pressed still has the focus.
     await page.focus("#keypad-button")
     await wedge(page, family.code.lower())
-    await page.wait_for_selector(".verdict-admit")
-    assert await page.inner_text("[data-part=number]") == "3"
-    assert not await page.is_visible("#keypad")
+    await expect(page.locator(".verdict-admit [data-part=number]")).to_have_text("3")
+    await expect(page.locator("#keypad")).to_be_hidden()
     await wedge(page, family.code)
-    await page.wait_for_selector(".verdict-refuse")
-    assert "All 3 persons are in" in await page.inner_text("[data-part=sentence]")
-    assert "All 3 persons are in" in await page.inner_text("#announce")
+    refused = page.locator(".verdict-refuse [data-part=sentence]")
+    await expect(refused).to_contain_text("All 3 persons are in")
+    await expect(page.locator("#announce")).to_contain_text("All 3 persons are in")
 
+
+async def test_part_of_a_party_enters_and_one_more_by_the_number_pad(
+    scanner: tuple[Gates, Page],
+) -> None:
+    gates, page = scanner
     part = await gates.ticket("family", starts=0, ends=24)
     await page.click("#part-button")
     await wedge(page, part.code)
     await page.click("[data-persons='2']")
-    await page.wait_for_selector(".verdict-admit")
-    assert await page.inner_text("[data-part=sentence]") == "1 may still enter"
+    sentence = page.locator(".verdict-admit [data-part=sentence]")
+    await expect(sentence).to_have_text("1 may still enter")
     await page.click("#part-button")
 
     # A ticket's number has letters: the phone's own keyboard comes for them, and goes.
     await page.click("#keypad-button")
+    field = page.locator("#keypad-input")
     for mode in ("none", "text", "none", "text"):
-        assert await page.get_attribute("#keypad-input", "inputmode") == mode
+        await expect(field).to_have_attribute("inputmode", mode)
         await page.click("[data-letters]")
-        assert await page.evaluate("() => document.activeElement.id") == "keypad-input"
+        await expect(field).to_be_focused()
     await page.click("[data-letters]")
     await page.click("#keypad [data-close]")
     await page.click("#keypad-button")
-    assert await page.get_attribute("#keypad-input", "inputmode") == "none"
+    await expect(field).to_have_attribute("inputmode", "none")
     for key in part.documents[0]:
         await page.click(f"[data-key='{key}']")
     await page.click("#keypad button[type=submit]")
-    await page.wait_for_selector("[data-part=number]:text-is('1')")
-    assert await page.inner_text("[data-count=entered]") == "6"
-    assert await page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+    await expect(page.locator(".verdict-admit [data-part=number]")).to_have_text("1")
+    await expect(page.locator("[data-count=entered]")).to_have_text("3")
+
+
+async def test_the_page_fits_a_phone_and_everybody(scanner: tuple[Gates, Page]) -> None:
+    _, page = scanner
+    wide = "(one) => one.scrollWidth - one.clientWidth"
+    assert await page.evaluate(f"({wide})(document.documentElement)") <= 0
+    # Which lane it is, in the longer of the languages.
+    place = page.locator(".site-name > span")
+    await expect(place).to_contain_text("Lane")
+    assert await place.evaluate(wide) <= 0
+    await page.click("#keypad-button")
+    await expect(page.locator("label[for=keypad-input]")).to_be_visible()
     if AXE.exists():
         assert await axe_findings(page, AXE.read_text()) == []
 

@@ -20,12 +20,11 @@ function ask(dialog, read, prepare) {
   });
 }
 
-export function askNumber({ title, hint } = {}) {
+export function askNumber({ title }) {
   const dialog = byId("keypad");
   const input = byId("keypad-input");
-  dialog.querySelector("h2").textContent = title ?? dialog.querySelector("h2").dataset.title ?? dialog.querySelector("h2").textContent;
+  dialog.querySelector("h2").textContent = title;
   input.value = "";
-  if (hint) input.placeholder = hint;
   const letters = dialog.querySelector("[data-letters]");
   // Passports and tickets have letters: the phone's own keyboard comes instead of the number pad's.
   const useLetters = (wanted) => {
