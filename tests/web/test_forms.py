@@ -98,7 +98,7 @@ def test_every_problem_is_named_at_once():
         ("discount", "x", "not_number"),
         ("kind", "senior", "not_choice"),
         ("day", "2026-02-30", "not_date"),
-        ("visitors", "x", "invalid"),
+        ("visitors", "x", "not_list"),
     ],
 )
 def test_reasons(field, value, reason):

@@ -60,7 +60,7 @@ def test_a_bad_parameter_of_the_api_is_named(client):
 
 def test_a_body_that_is_not_json_is_a_bad_request(client):
     answer = client.post("/api/order", content="{", headers={"content-type": "application/json"})
-    assert (answer.status_code, answer.json()["code"]) == (400, "web.bad_request")
+    assert (answer.status_code, answer.json()["code"]) == (400, "web.not_json")
 
 
 def test_overload_says_when_to_come_back(client):

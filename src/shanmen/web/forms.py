@@ -6,17 +6,16 @@ named, so a domain error's ``field`` finds its place on the page.
 """
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Mapping
-from types import UnionType
-from typing import Any, Final, NamedTuple, Self, TypeVar, Union, get_args, get_origin
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 from litestar import Request
 from litestar.datastructures import UploadFile
 
 from shanmen.kit.errors import DomainError
-from shanmen.web.i18n import Locale, error_text, t
+from shanmen.web.faults import FieldProblem, describe_validation, faults
+from shanmen.web.i18n import Locale, error_text
 
 __all__ = ["FieldProblem", "Form", "FormInvalid", "describe_validation"]
 
@@ -25,18 +24,6 @@ T = TypeVar("T")
 MAX_FIELDS: Final = 2000
 MAX_DEPTH: Final = 6
 _CSRF_FIELDS: Final = frozenset({"csrf_token"})
-
-
-class FieldProblem(NamedTuple):
-    """One thing wrong with one field: ``web.field.<reason>`` says it."""
-
-    field: str
-    reason: str
-    params: Mapping[str, object] = {}
-
-    def text(self, locale: Locale) -> str:
-        """Return the sentence for the reader."""
-        return t(locale, f"web.field.{self.reason}", **self.params)
 
 
 class FormInvalid(DomainError):
@@ -50,63 +37,6 @@ class FormInvalid(DomainError):
         super().__init__(field=self.problems[0].field if self.problems else None)
 
 
-_PATH: Final = re.compile(r" - at `(?P<path>[^`]*)`$")
-_MISSING: Final = re.compile(r"missing required field `(?P<name>[^`]+)`")
-_UNKNOWN: Final = re.compile(r"contains unknown field `(?P<name>[^`]+)`")
-_LENGTH: Final = re.compile(r"Expected `str` of length (?P<sign><=|>=|==|<|>)? ?(?P<limit>\d+)")
-_RANGE: Final = re.compile(r"Expected `\w+` (?P<sign><=|>=|<|>) (?P<limit>-?[\d.]+)")
-_EXPECTED: Final = re.compile(r"Expected `(?P<kind>[^`]+)`, got `(?P<got>[^`]+)`")
-_STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]|\[\.\.\.\]")
-_KIND_REASON: Final = {
-    "int": "not_integer",
-    "float": "not_number",
-    "decimal": "not_number",
-    "date": "not_date",
-    "datetime": "not_date",
-    "time": "invalid",
-}
-
-
-def _dotted(path: str) -> str:
-    return ".".join(name or index for name, index in _STEP.findall(path) if name or index)
-
-
-def _reason_of_type(expected: str, got: str) -> str:
-    if got == "null":
-        return "required"
-    kinds = (kind.strip() for kind in expected.split("|"))
-    return next((_KIND_REASON[kind] for kind in kinds if kind in _KIND_REASON), "invalid")
-
-
-def _reason(message: str) -> tuple[str, dict[str, object]]:
-    for pattern, most, least in (
-        (_LENGTH, "too_long", "too_short"),
-        (_RANGE, "too_large", "too_small"),
-    ):
-        if match := pattern.search(message):
-            return (most if match["sign"] in {"<=", "<"} else least), {"limit": match["limit"]}
-    if match := _EXPECTED.search(message):
-        return _reason_of_type(match["kind"], match["got"]), {}
-    if "Invalid enum value" in message:
-        return "not_choice", {}
-    return ("not_date" if "encoded date" in message else "invalid"), {}
-
-
-def describe_validation(message: str, prefix: str = "") -> FieldProblem:
-    """Turn msgspec's sentence about bad input into a field and a reason.
-
-    ``prefix`` is the dotted path of the part that was converted.
-    """
-    path = match["path"] if (match := _PATH.search(message)) else "$"
-    parts = [part for part in (prefix, _dotted(path)) if part]
-    if match := _MISSING.search(message):
-        return FieldProblem(".".join([*parts, match["name"]]), "required")
-    if match := _UNKNOWN.search(message):
-        return FieldProblem(".".join([*parts, match["name"]]), "unknown")
-    reason, params = _reason(message)
-    return FieldProblem(".".join(parts), reason, params)
-
-
 def _clean(value: object) -> object:
     """Strip text and leave out what was left empty, at every depth."""
     if isinstance(value, str):
@@ -117,34 +47,6 @@ def _clean(value: object) -> object:
     if isinstance(value, list):
         return [_clean(item) for item in value]
     return value
-
-
-def _inner(kind: Any) -> Any:  # noqa: ANN401 - a type as msgspec takes it.
-    """Return the one type of ``X | None``; any other type as it is."""
-    if get_origin(kind) in {Union, UnionType}:
-        members = [member for member in get_args(kind) if member is not type(None)]
-        return members[0] if len(members) == 1 else kind
-    return kind
-
-
-def _problems(value: object, kind: Any, path: str) -> Iterable[FieldProblem]:  # noqa: ANN401
-    """Yield every problem; msgspec itself stops at the first."""
-    kind = _inner(kind)
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, Mapping):
-        for field in msgspec.structs.fields(kind):
-            where = f"{path}.{field.encode_name}" if path else field.encode_name
-            if field.encode_name in value:
-                yield from _problems(value[field.encode_name], field.type, where)
-            elif field.required:
-                yield FieldProblem(where, "required")
-        return
-    if get_origin(kind) is list and isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _problems(item, get_args(kind)[0], f"{path}.{index}" if path else str(index))
-    try:
-        msgspec.convert(value, kind, strict=False)
-    except msgspec.ValidationError as error:
-        yield describe_validation(str(error), path)
 
 
 def _listed(node: object) -> object:
@@ -252,7 +154,7 @@ class Form:
             FormInvalid: naming every field that is missing or malformed.
         """
         cleaned = _clean(self.data)
-        problems = list(_problems(cleaned, kind, ""))
+        problems = list(faults(cleaned, kind))
         if problems:
             raise FormInvalid(problems)
         try:

@@ -15,6 +15,7 @@ from shanmen.web import signing
 from shanmen.web.assets import static_route
 from shanmen.web.problems import CsrfRefused, exception_handlers
 from shanmen.web.render import _STATE_KEY, CSRF_COOKIE, Web, WebConfig, content_policy, web_of
+from shanmen.web.sent import SentRequest
 
 __all__ = ["SECURITY_HEADERS", "WebConfig", "WebPlugin", "compressed", "secure"]
 
@@ -163,6 +164,7 @@ class WebPlugin(InitPlugin):
             **exception_handlers(),
             **(app_config.exception_handlers or {}),
         }
+        app_config.request_class = app_config.request_class or SentRequest
         app_config.guards.insert(0, csrf_guard)
         app_config.before_send.append(_secure)
         app_config.middleware.insert(0, CompressionMiddleware)

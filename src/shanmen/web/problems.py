@@ -16,10 +16,12 @@ from litestar.types import ExceptionHandlersMap
 from shanmen.kit.errors import DomainError
 from shanmen.web import i18n
 from shanmen.web.environment import AnyRequest
-from shanmen.web.forms import FieldProblem, FormInvalid, describe_validation
+from shanmen.web.faults import FieldProblem, describe_validation
+from shanmen.web.forms import FormInvalid
 from shanmen.web.i18n import Locale
 from shanmen.web.parameters import spelled
 from shanmen.web.render import base_context, content_policy, is_htmx, locale_of, web_of
+from shanmen.web.sent import body_faults
 
 __all__ = ["CsrfRefused", "Problem", "exception_handlers", "problem_of", "wants_json"]
 
@@ -93,7 +95,7 @@ def wants_json(request: AnyRequest) -> bool:
 
 def _listed(problems: Iterable[FieldProblem], locale: Locale) -> tuple[Mapping[str, object], ...]:
     return tuple(
-        {"field": problem.field, "reason": problem.reason, "detail": problem.text(locale)}
+        {"field": problem.field, "reason": problem.reason, "detail": problem.told(locale)}
         for problem in problems
     )
 
@@ -231,16 +233,20 @@ def _login(request: AnyRequest, problem: Problem) -> Response[bytes] | None:
 
 
 def _as_sent(request: AnyRequest, error: Exception) -> Exception:
-    """Name the parameters of the address as the caller spelled them, and not as our code does."""
-    if isinstance(error, ValidationException) and isinstance(error.extra, list):
-        names = spelled(request.route_handler)
-        error.extra = [
-            {**entry, "key": names.get(str(entry.get("key")), entry.get("key"))}
-            if isinstance(entry, Mapping) and entry.get("source") == "query"
-            else entry
-            for entry in error.extra
-        ]
-    return error
+    """Name what was sent as the caller spelled it, and not as our code does; name all of it."""
+    if not isinstance(error, ValidationException) or not isinstance(error.extra, list):
+        return error
+    names = spelled(request.route_handler)
+    entries = [entry for entry in error.extra if isinstance(entry, Mapping)]
+    of_body = list(body_faults(request, entries))
+    error.extra = [
+        {**entry, "key": names.get(str(entry.get("key")), entry.get("key"))}
+        if entry.get("source") == "query"
+        else entry
+        for entry in entries
+        if not of_body or entry.get("source") != "body"
+    ]
+    return FormInvalid([*of_body, *_validation_problems(error)]) if of_body else error
 
 
 def handle(request: AnyRequest, error: Exception) -> Response[Any]:

@@ -95,7 +95,7 @@ async def admit_directly(call: Call) -> tuple[int, bytes] | None:
         return None
     try:
         data = _decode(call.body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return 200, _encode(await _decide(call.app, data, caller, locale))
 

@@ -29,7 +29,7 @@ async def place(call: Call) -> tuple[int, bytes] | None:
         return None
     try:
         data = _decode(call.body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     site = await site_of_caller(access, call.parameters[0], caller)
     order = await place_order(call.app.state, site=site, caller=caller, order=data, key=key)
