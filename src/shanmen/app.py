@@ -46,7 +46,6 @@ from shanmen.orders.pages import routes as orders_pages
 from shanmen.payments.providers.sandbox import SandboxProvider
 from shanmen.payments.providers.sandbox_keys import load_merchant_keys
 from shanmen.payments.registry import Providers
-from shanmen.sites import api as sites_api
 from shanmen.sites.access import (
     DEPENDENCIES,
     PUBLIC,
@@ -55,6 +54,7 @@ from shanmen.sites.access import (
     navigation,
     site_switch,
 )
+from shanmen.sites.api import routes as sites_api
 from shanmen.sites.pages import routes as sites_pages
 from shanmen.sites.repeats import Repeated, RepeatsMiddleware, describe_keys, send_again
 from shanmen.web.described import LocalTimes

@@ -16,7 +16,6 @@ from litestar.di import NamedDependency
 from shanmen.db.session import Database, Session, Unit
 from shanmen.kit import ids
 from shanmen.kit.settings import Settings
-from shanmen.sites import api
 from shanmen.sites.access import (
     DEPENDENCIES,
     PUBLIC,
@@ -27,6 +26,7 @@ from shanmen.sites.access import (
     requires,
     site_switch,
 )
+from shanmen.sites.api import routes as api
 from shanmen.sites.pages import routes as pages
 from shanmen.sites.passwords import Passwords
 from shanmen.sites.queries import ApiCaller, SignedIn, SiteContext

@@ -2,8 +2,10 @@ import pytest
 from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 
-from shanmen.sites import api, rules
+from shanmen.kit import ids
+from shanmen.sites import rules
 from shanmen.sites.access import DEPENDENCIES
+from shanmen.sites.api import routes as api
 from tests.sites.conftest import PASSWORD, add_key
 
 
@@ -90,6 +92,49 @@ async def test_a_key_grants_no_more_than_it_has(call, tenant):
     role = await call("PATCH", "/roles/seller", {"permissions": ["audit.read"]})
     assert role.status_code == 403
     assert len((await call("GET", "/staff")).json()) == 1
+
+
+async def test_browsers_are_listed_and_signed_out(call, browser, tenant):
+    path = f"/staff/{tenant.admin_id}/sessions"
+    assert (await call("GET", path)).json() == []
+    await browser.sign_in(tenant.login())
+    [one] = (await call("GET", path)).json()
+    assert one.keys() == {"id", "ip", "user_agent", "created_at", "last_seen_at", "expires_at"}
+    assert (await call("DELETE", f"{path}/{tenant.admin_id}")).status_code == 404
+    assert (await call("DELETE", f"{path}/{one['id']}")).status_code == 204
+    assert (await call("GET", path)).json() == []
+    assert (await browser.get("/console/profile")).status_code == 303
+    for _ in range(2):
+        browser.http.cookies.clear()
+        await browser.sign_in(tenant.login())
+    assert len((await call("GET", path)).json()) == 2
+    assert (await call("DELETE", path)).status_code == 204
+    assert (await call("GET", path)).json() == []
+    nobody = await call("GET", f"/staff/{ids.new_id()}/sessions")
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "sites.staff_unknown")
+
+
+async def test_the_log_is_read_in_pages(call, client, database, tenant):
+    reader = await add_key(database, tenant, "audit.read")
+
+    async def log(query):
+        headers = {"authorization": f"Bearer {reader.secret}"}
+        return (await client.get(f"/api/v1/audit?{query}", headers=headers)).json()
+
+    assert (await call("GET", "/audit")).status_code == 403
+    for name in ("Qian", "Sun", "Li"):
+        wish = {"login": name.lower(), "name": name, "role_code": "seller", "password": PASSWORD}
+        assert (await call("POST", "/staff", wish)).status_code == 201
+    found = await log("action=sites.staff_created&limit=2")
+    assert (found["total"], found["pages"], found["more"]) == (4, 2, False)
+    assert [one["after"]["staff_name"] for one in found["entries"]] == ["Li", "Sun"]
+    assert {one["actor_kind"] for one in found["entries"]} == {"apikey"}
+    second = await log("action=sites.staff_created&limit=2&page=2")
+    assert second["entries"][0]["after"]["staff_name"] == "Qian"
+    of_one = await log(f"entity=staff&entity_id={found['entries'][0]['entity_id']}")
+    assert [one["action"] for one in of_one["entries"]] == ["sites.staff_created"]
+    assert (await log("to=2020-01-01"))["entries"] == []
+    assert (await log("from=2020-01-01&who=nobody"))["total"] == 0
 
 
 async def test_roles(call):

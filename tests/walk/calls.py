@@ -31,7 +31,9 @@ OF_ALL_TENANTS = {
 }
 """Routes that may show every tenant's public data, each with its reason."""
 
-QUERY = {"first": "day", "last": "day", "visit_day": "day", "after": "", "limit": "", "status": ""}
+QUERY = {"first": "day", "last": "day", "visit_day": "day"} | dict.fromkeys(
+    ("after", "limit", "status", "which", "who", "action", "entity", "page"), ""
+)
 """Query parameters that name no row: what they are filled with, or nothing at all."""
 
 GATE_BODIES = {

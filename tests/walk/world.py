@@ -100,6 +100,7 @@ async def make_world(database: Database, *, mark: str, people: int, phone: str) 
         "lane": park.lane_id,
         "scan_id": scan.scan_id,
         "order_id": paid.id,
+        "entity_id": paid.id,
         "number": paid.number,
         "secret": view.secret,
         "restriction_id": await desk.unit(

@@ -1,7 +1,7 @@
 """Reading the audit log: filtered, newest first, in pages."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 
 from shanmen.audit.models import AuditEntry
 from shanmen.db.session import Session
+from shanmen.kit import clock
 
 PAGE_SIZE = 50
 MAX_COUNTED = 10_000
@@ -83,6 +84,16 @@ class Filter:
         if self.until:
             found.append(AuditEntry.at < self.until)
         return found
+
+
+def midnight(day: date | None, timezone: str, *, after: int = 0) -> datetime | None:
+    """When a day (or one some days `after`) begins somewhere; None where the calendar ends."""
+    if day is None:
+        return None
+    try:
+        return clock.to_utc(day + timedelta(days=after), time(), timezone)
+    except OverflowError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

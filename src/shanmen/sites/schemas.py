@@ -233,6 +233,22 @@ class StaffOut(msgspec.Struct, kw_only=True):
         )
 
 
+class SessionOut(msgspec.Struct, kw_only=True):
+    """A browser that somebody is signed in with."""
+
+    id: UUID
+    ip: Annotated[str, Meta(description="The address it signed in from.", examples=["203.0.113.7"])]
+    user_agent: Annotated[str, Meta(description="As it calls itself.")]
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: Annotated[datetime, Meta(description="When it is signed out, if it is not used.")]
+
+    @classmethod
+    def of(cls, view: queries.SessionView) -> "SessionOut":
+        """The wire shape of a session."""
+        return cls(**{name: getattr(view, name) for name in cls.__struct_fields__})
+
+
 class NewStaff(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Somebody to add."""
 

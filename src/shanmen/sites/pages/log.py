@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +12,6 @@ from litestar.di import NamedDependency
 
 from shanmen.audit import queries as audit
 from shanmen.db.session import Session, Unit
-from shanmen.kit import clock
 from shanmen.sites.access import requires
 from shanmen.sites.pages.common import AnyRequest, Page
 from shanmen.sites.queries import SignedIn
@@ -128,15 +127,6 @@ async def read(session: Session, *, where: audit.Filter, number: int) -> tuple[A
     )
 
 
-def _midnight(day: date | None, timezone: str, *, after: int = 0) -> datetime | None:
-    if day is None:
-        return None
-    try:
-        return clock.to_utc(day + timedelta(days=after), time(), timezone)
-    except OverflowError:
-        return None
-
-
 @get("/console/audit", guards=[requires("audit.read")], include_in_schema=False)
 async def audit_page(
     request: AnyRequest, unit: NamedDependency[Unit], staff: NamedDependency[SignedIn]
@@ -153,8 +143,8 @@ async def audit_page(
         action=wish.action,
         entity=wish.entity,
         entity_id=wish.entity_id,
-        since=_midnight(wish.since, staff.timezone),
-        until=_midnight(wish.until, staff.timezone, after=1),
+        since=audit.midnight(wish.since, staff.timezone),
+        until=audit.midnight(wish.until, staff.timezone, after=1),
     )
     found, actions = await unit(read, where=where, number=wish.page)
     locale = locale_of(request)

@@ -155,7 +155,7 @@ async def end_session(session: Session, *, staff_id: UUID, session_id: UUID) -> 
     await auth.end_sessions(session, staff_id=staff_id, session_id=session_id)
 
 
-async def end_all_sessions(session: Session, *, staff_id: UUID, keep: UUID) -> None:
+async def end_all_sessions(session: Session, *, staff_id: UUID, keep: UUID | None = None) -> None:
     """Sign somebody out of all browsers but the one to `keep`; raises StaffUnknown."""
     await queries.staff_member(session, staff_id=staff_id)
     await auth.end_sessions(session, staff_id=staff_id, keep=keep)

@@ -1,4 +1,4 @@
-"""The API of sites, entrances, roles and staff."""
+"""The API of staff, their roles and the browsers that they are signed in with."""
 
 from typing import Any
 from uuid import UUID
@@ -7,34 +7,26 @@ from litestar import Request, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from shanmen.db.session import Unit
-from shanmen.kit import clock
+from shanmen.db.session import Session, Unit
 from shanmen.kit.errors import Overloaded
 from shanmen.sites import errors, queries, rules
 from shanmen.sites.access import access_of, requires
 from shanmen.sites.queries import ApiCaller
 from shanmen.sites.schemas import (
-    EntranceChange,
-    EntranceOut,
-    NewEntrance,
     NewPassword,
     NewRole,
     NewStaff,
-    NewZone,
     RoleChange,
     RoleOut,
-    SiteChange,
-    SiteOut,
+    SessionOut,
     StaffChange,
     StaffOut,
-    ZoneOut,
     problems,
 )
-from shanmen.sites.service import places, roles, staff, tenants
+from shanmen.sites.service import roles, staff
 
 AnyRequest = Request[Any, Any, Any]
-SITES = ["sites"]
-STAFF = ["sites"]
+TAGS = ["staff"]
 PASSWORD_ERRORS = (
     errors.PasswordTooShort,
     errors.PasswordTooLong,
@@ -43,143 +35,7 @@ PASSWORD_ERRORS = (
 )
 
 
-@get("/api/v1/sites", guards=[requires()], tags=SITES, responses=problems())
-async def list_sites(unit: NamedDependency[Unit]) -> list[SiteOut]:
-    """List the tenant's sites."""
-    return [SiteOut.of(site) for site in await unit(queries.sites)]
-
-
-@get(
-    "/api/v1/sites/{slug:str}",
-    guards=[requires()],
-    tags=SITES,
-    responses=problems(errors.SiteUnknown),
-)
-async def read_site(slug: FromPath[str], unit: NamedDependency[Unit]) -> SiteOut:
-    """Read one site."""
-    return SiteOut.of(await unit(queries.site, slug=slug))
-
-
-@patch(
-    "/api/v1/sites/{slug:str}",
-    guards=[requires("sites.edit")],
-    tags=SITES,
-    responses=problems(
-        errors.SiteUnknown, errors.NameMissing, errors.TextTooLong, clock.UnknownTimeZone
-    ),
-)
-async def change_site(
-    slug: FromPath[str], data: JSONBody[SiteChange], unit: NamedDependency[Unit]
-) -> SiteOut:
-    """Change a site's texts."""
-    return SiteOut.of(
-        await unit(
-            tenants.change_site,
-            slug=slug,
-            name=data.name,
-            intro=data.intro,
-            notice=data.notice,
-            address=data.address,
-            opening_hours=data.opening_hours,
-            timezone=data.timezone,
-            phone=data.phone,
-        )
-    )
-
-
-@get(
-    "/api/v1/sites/{slug:str}/zones",
-    guards=[requires()],
-    tags=SITES,
-    responses=problems(errors.SiteUnknown),
-)
-async def list_zones(slug: FromPath[str], unit: NamedDependency[Unit]) -> list[ZoneOut]:
-    """List a site's zones."""
-    site = await unit(queries.site, slug=slug)
-    return [ZoneOut.of(zone) for zone in await unit(queries.zones, site_id=site.id)]
-
-
-@post(
-    "/api/v1/sites/{slug:str}/zones",
-    guards=[requires("sites.edit")],
-    tags=SITES,
-    responses=problems(errors.SiteUnknown, errors.NameMissing, errors.NoNumberLeft),
-)
-async def create_zone(
-    slug: FromPath[str], data: JSONBody[NewZone], unit: NamedDependency[Unit]
-) -> ZoneOut:
-    """Add a zone. A zone is never removed: its number stands in tickets that were sold."""
-    return ZoneOut.of(await unit(places.create_zone, site_slug=slug, name=data.name))
-
-
-@get(
-    "/api/v1/sites/{slug:str}/entrances",
-    guards=[requires()],
-    tags=SITES,
-    responses=problems(errors.SiteUnknown),
-)
-async def list_entrances(slug: FromPath[str], unit: NamedDependency[Unit]) -> list[EntranceOut]:
-    """List a site's entrances, those not used any more too."""
-    site = await unit(queries.site, slug=slug)
-    return [EntranceOut.of(one) for one in await unit(queries.entrances, site_id=site.id)]
-
-
-@post(
-    "/api/v1/sites/{slug:str}/entrances",
-    guards=[requires("sites.edit")],
-    tags=SITES,
-    responses=problems(
-        errors.SiteUnknown, errors.ZoneUnknown, errors.NameMissing, errors.NoNumberLeft
-    ),
-)
-async def create_entrance(
-    slug: FromPath[str], data: JSONBody[NewEntrance], unit: NamedDependency[Unit]
-) -> EntranceOut:
-    """Add an entrance."""
-    return EntranceOut.of(
-        await unit(places.create_entrance, site_slug=slug, zone_id=data.zone_id, name=data.name)
-    )
-
-
-@patch(
-    "/api/v1/sites/{slug:str}/entrances/{entrance_id:uuid}",
-    guards=[requires("sites.edit")],
-    tags=SITES,
-    responses=problems(errors.EntranceUnknown, errors.ZoneUnknown, errors.NameMissing),
-)
-async def change_entrance(
-    slug: FromPath[str],
-    entrance_id: FromPath[UUID],
-    data: JSONBody[EntranceChange],
-    unit: NamedDependency[Unit],
-) -> EntranceOut:
-    """Rename, move, close or open an entrance."""
-    return EntranceOut.of(
-        await unit(
-            places.change_entrance,
-            entrance_id=entrance_id,
-            site_slug=slug,
-            zone_id=data.zone_id,
-            name=data.name,
-            active=data.active,
-        )
-    )
-
-
-@delete(
-    "/api/v1/sites/{slug:str}/entrances/{entrance_id:uuid}",
-    guards=[requires("sites.edit")],
-    tags=SITES,
-    responses=problems(errors.EntranceUnknown),
-)
-async def close_entrance(
-    slug: FromPath[str], entrance_id: FromPath[UUID], unit: NamedDependency[Unit]
-) -> None:
-    """Close an entrance. It stays in the list, because admissions name it."""
-    await unit(places.change_entrance, entrance_id=entrance_id, site_slug=slug, active=False)
-
-
-@get("/api/v1/roles", guards=[requires("staff.edit")], tags=STAFF, responses=problems())
+@get("/api/v1/roles", guards=[requires("staff.edit")], tags=TAGS, responses=problems())
 async def list_roles(unit: NamedDependency[Unit]) -> list[RoleOut]:
     """List the roles."""
     return [RoleOut.of(role) for role in await unit(queries.roles)]
@@ -188,7 +44,7 @@ async def list_roles(unit: NamedDependency[Unit]) -> list[RoleOut]:
 @post(
     "/api/v1/roles",
     guards=[requires("staff.edit")],
-    tags=STAFF,
+    tags=TAGS,
     responses=problems(
         errors.BadCode,
         errors.CodeTaken,
@@ -215,7 +71,7 @@ async def create_role(
 @patch(
     "/api/v1/roles/{code:str}",
     guards=[requires("staff.edit")],
-    tags=STAFF,
+    tags=TAGS,
     responses=problems(
         errors.RoleUnknown,
         errors.NameMissing,
@@ -245,7 +101,7 @@ async def change_role(
 @delete(
     "/api/v1/roles/{code:str}",
     guards=[requires("staff.edit")],
-    tags=STAFF,
+    tags=TAGS,
     responses=problems(errors.RoleUnknown, errors.BuiltInRole, errors.RoleInUse),
 )
 async def remove_role(code: FromPath[str], unit: NamedDependency[Unit]) -> None:
@@ -253,7 +109,7 @@ async def remove_role(code: FromPath[str], unit: NamedDependency[Unit]) -> None:
     await unit(roles.remove_role, code=code)
 
 
-@get("/api/v1/staff", guards=[requires("staff.edit")], tags=STAFF, responses=problems())
+@get("/api/v1/staff", guards=[requires("staff.edit")], tags=TAGS, responses=problems())
 async def list_staff(unit: NamedDependency[Unit]) -> list[StaffOut]:
     """List the staff, those who may not sign in any more too."""
     return [StaffOut.of(person) for person in await unit(queries.staff_list)]
@@ -262,7 +118,7 @@ async def list_staff(unit: NamedDependency[Unit]) -> list[StaffOut]:
 @get(
     "/api/v1/staff/{staff_id:uuid}",
     guards=[requires("staff.edit")],
-    tags=STAFF,
+    tags=TAGS,
     responses=problems(errors.StaffUnknown),
 )
 async def read_staff(staff_id: FromPath[UUID], unit: NamedDependency[Unit]) -> StaffOut:
@@ -273,7 +129,7 @@ async def read_staff(staff_id: FromPath[UUID], unit: NamedDependency[Unit]) -> S
 @post(
     "/api/v1/staff",
     guards=[requires("staff.edit")],
-    tags=STAFF,
+    tags=TAGS,
     responses=problems(
         errors.BadLogin,
         errors.LoginTaken,
@@ -308,7 +164,7 @@ async def create_staff(
 @patch(
     "/api/v1/staff/{staff_id:uuid}",
     guards=[requires("staff.edit")],
-    tags=STAFF,
+    tags=TAGS,
     responses=problems(
         errors.StaffUnknown,
         errors.NameMissing,
@@ -339,7 +195,7 @@ async def change_staff(
 @post(
     "/api/v1/staff/{staff_id:uuid}/password",
     guards=[requires("staff.edit")],
-    tags=STAFF,
+    tags=TAGS,
     status_code=200,
     responses=problems(errors.StaffUnknown, errors.MayNotGrant, *PASSWORD_ERRORS),
 )
@@ -364,16 +220,48 @@ async def reset_password(
     )
 
 
+@get(
+    "/api/v1/staff/{staff_id:uuid}/sessions",
+    guards=[requires("staff.edit")],
+    tags=TAGS,
+    responses=problems(errors.StaffUnknown),
+)
+async def list_sessions(staff_id: FromPath[UUID], unit: NamedDependency[Unit]) -> list[SessionOut]:
+    """List the browsers that somebody is signed in with, the last used first."""
+    return [SessionOut.of(one) for one in await unit(sessions_of, staff_id=staff_id)]
+
+
+async def sessions_of(session: Session, *, staff_id: UUID) -> tuple[queries.SessionView, ...]:
+    """Somebody's browsers; raises StaffUnknown."""
+    await queries.staff_member(session, staff_id=staff_id)
+    return await queries.living_sessions(session, staff_ids=[staff_id])
+
+
+@delete(
+    "/api/v1/staff/{staff_id:uuid}/sessions",
+    guards=[requires("staff.edit")],
+    tags=TAGS,
+    responses=problems(errors.StaffUnknown),
+)
+async def end_sessions(staff_id: FromPath[UUID], unit: NamedDependency[Unit]) -> None:
+    """Sign somebody out of all browsers. They may sign in again."""
+    await unit(staff.end_all_sessions, staff_id=staff_id)
+
+
+@delete(
+    "/api/v1/staff/{staff_id:uuid}/sessions/{session_id:uuid}",
+    guards=[requires("staff.edit")],
+    tags=TAGS,
+    responses=problems(errors.SessionUnknown),
+)
+async def end_session(
+    staff_id: FromPath[UUID], session_id: FromPath[UUID], unit: NamedDependency[Unit]
+) -> None:
+    """Sign somebody out of one browser. Once more changes nothing."""
+    await unit(staff.end_session, staff_id=staff_id, session_id=session_id)
+
+
 routes = [
-    list_sites,
-    read_site,
-    change_site,
-    list_zones,
-    create_zone,
-    list_entrances,
-    create_entrance,
-    change_entrance,
-    close_entrance,
     list_roles,
     create_role,
     change_role,
@@ -383,4 +271,7 @@ routes = [
     create_staff,
     change_staff,
     reset_password,
+    list_sessions,
+    end_sessions,
+    end_session,
 ]

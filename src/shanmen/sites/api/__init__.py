@@ -1,0 +1,1 @@
+"""The API of sites and entrances, staff and roles, and the audit log."""
