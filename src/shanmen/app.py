@@ -57,7 +57,7 @@ from shanmen.sites.access import (
 from shanmen.sites.api import routes as sites_api
 from shanmen.sites.pages import routes as sites_pages
 from shanmen.sites.repeats import Repeated, RepeatsMiddleware, describe_keys, send_again
-from shanmen.web.described import LocalTimes
+from shanmen.web.described import Docstrings, LocalTimes, Summaries, describe_parameters
 from shanmen.web.direct import Application, DirectRoute, PageRoute
 from shanmen.web.plugin import WebConfig, WebPlugin
 from shanmen.web.render import page
@@ -118,6 +118,7 @@ class ApiDescription(JsonRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """Describe the API in OpenAPI 3.1."""
         describe_keys(openapi_schema)
+        describe_parameters(openapi_schema)
         return super().render(request, openapi_schema)
 
 
@@ -192,7 +193,7 @@ def create_app(
     return Application(
         direct=DIRECT,
         route_handlers=[healthz, api_docs, *ROUTES],
-        plugins=[web, LocalTimes()],
+        plugins=[web, LocalTimes(), Docstrings(), Summaries()],
         dependencies=dict(DEPENDENCIES),
         lifespan=[lifespan],
         state=State(
@@ -250,12 +251,19 @@ def openapi_config() -> OpenAPIConfig:
         ),
         security=[{"apiKey": []}],
         tags=[
-            Tag(name="sites", description="Scenic areas, entrances, staff"),
-            Tag(name="catalog", description="Ticket types and prices"),
-            Tag(name="inventory", description="Pools, slots and availability"),
-            Tag(name="orders", description="Place, pay, find, change and give back orders"),
-            Tag(name="admission", description="Scans, decisions, lanes"),
-            Tag(name="Insight", description="The day's figures and past days"),
+            Tag(name="orders", description="Place, pay, find, change and give back orders."),
+            Tag(name="catalog", description="Ticket types, their prices and how long they hold."),
+            Tag(name="inventory", description="Pools, schedules, slots, shares, availability."),
+            Tag(name="admission", description="Decide scans, correct decisions."),
+            Tag(
+                name="gates",
+                description="Lanes and gate rules; gates as they are now, enrolled, commanded and "
+                "revoked; cases, blocked documents, how full zones may be.",
+            ),
+            Tag(name="insight", description="The day's figures and past days."),
+            Tag(name="sites", description="Scenic areas with their zones and entrances."),
+            Tag(name="staff", description="Who signs in to the console, as what, and from where."),
+            Tag(name="audit", description="Who changed what, and when."),
         ],
         use_handler_docstrings=True,
         render_plugins=[ApiDescription(path="/openapi.json")],

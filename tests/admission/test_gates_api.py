@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shanmen.kit import ids
+from shanmen.kit import clock, ids
 from shanmen.sites.service import apikeys
 from tests.admission.conftest import CHIEF
 from tests.admission.gatehouse import Gatehouse
@@ -171,23 +171,24 @@ async def test_a_blocked_document_is_refused_until_it_is_lifted(
 
 
 async def test_a_zone_has_a_maximum(house: Gatehouse, call: Program) -> None:
-    zones = await call("GET", f"{slug(house)}/zone-limits")
-    assert {one["max_inside"] for one in zones} == {None}
-    entrance = (await seen(house, call))[1]
-    zone = next(one for one in zones if one["number"] == entrance["zone_number"])
-    own = f"/zones/{zone['zone_id']}/limit"
-    await call("PUT", own, {"max_inside": 1}, status=204)
-    first, second = await house.gates.ticket(), await house.gates.ticket()
-    assert (await house.gates.scan(first.code)).outcome == "admitted"
-    assert (await house.gates.scan(second.code)).reason == "zone_full"
-    found = await call("GET", f"{slug(house)}/zone-limits")
-    full = next(one for one in found if one["zone_id"] == zone["zone_id"])
-    assert (full["max_inside"], full["inside"]) == (1, 1)
-    await call("PUT", own, {"max_inside": None}, status=204)
-    assert (await house.gates.scan(second.code)).outcome == "admitted"
-    refused = await call("PUT", own, {"max_inside": 0}, status=422)
-    assert refused["errors"][0]["reason"] == "too_small"
-    await call("PUT", f"/zones/{ids.new_id()}/limit", {"max_inside": 5}, status=404)
+    with clock.at(house.gates.at(11)):
+        zones = await call("GET", f"{slug(house)}/zone-limits")
+        assert {one["max_inside"] for one in zones} == {None}
+        entrance = (await seen(house, call))[1]
+        zone = next(one for one in zones if one["number"] == entrance["zone_number"])
+        own = f"/zones/{zone['zone_id']}/limit"
+        await call("PUT", own, {"max_inside": 1}, status=204)
+        first, second = await house.gates.ticket(), await house.gates.ticket()
+        assert (await house.gates.scan(first.code)).outcome == "admitted"
+        assert (await house.gates.scan(second.code)).reason == "zone_full"
+        found = await call("GET", f"{slug(house)}/zone-limits")
+        full = next(one for one in found if one["zone_id"] == zone["zone_id"])
+        assert (full["max_inside"], full["inside"]) == (1, 1)
+        await call("PUT", own, {"max_inside": None}, status=204)
+        assert (await house.gates.scan(second.code)).outcome == "admitted"
+        refused = await call("PUT", own, {"max_inside": 0}, status=422)
+        assert refused["errors"][0]["reason"] == "too_small"
+        await call("PUT", f"/zones/{ids.new_id()}/limit", {"max_inside": 5}, status=404)
 
 
 async def test_who_may_do_what(house: Gatehouse) -> None:

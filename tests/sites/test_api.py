@@ -128,7 +128,7 @@ async def test_the_log_is_read_in_pages(call, client, database, tenant):
     found = await log("action=sites.staff_created&limit=2")
     assert (found["total"], found["pages"], found["more"]) == (4, 2, False)
     assert [one["after"]["staff_name"] for one in found["entries"]] == ["Li", "Sun"]
-    assert {one["actor_kind"] for one in found["entries"]} == {"apikey"}
+    assert {one["actor_kind"] for one in found["entries"]} == {"api"}
     second = await log("action=sites.staff_created&limit=2&page=2")
     assert second["entries"][0]["after"]["staff_name"] == "Qian"
     of_one = await log(f"entity=staff&entity_id={found['entries'][0]['entity_id']}")

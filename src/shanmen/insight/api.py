@@ -22,7 +22,7 @@ from shanmen.web.forms import Form, FormInvalid
 
 AnyRequest = Request[Any, Any, Any]
 READ = [requires("insight.read")]
-TAGS = ["Insight"]
+TAGS = ["insight"]
 
 
 @get(

@@ -44,7 +44,9 @@ class TicketInput(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 class OrderInput(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """An order of one or several tickets on one site, paid at once."""
 
-    phone: Annotated[str, Meta(max_length=24, description="Mainland or +… number")]
+    phone: Annotated[
+        str, Meta(max_length=24, description="Mainland or +… number", examples=["13800138000"])
+    ]
     tickets: Annotated[list[TicketInput], Meta(min_length=1, max_length=MAX_TICKETS)]
     locale: Annotated[str, Meta(description="zh-CN or en")] = "zh-CN"
 

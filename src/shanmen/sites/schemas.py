@@ -11,6 +11,8 @@ from msgspec import Meta
 from shanmen.db.session import LockTimeout
 from shanmen.kit.errors import BadInput, DomainError, Overloaded
 from shanmen.sites import errors, queries
+from shanmen.web.forms import FormInvalid
+from shanmen.web.sent import NotJson
 
 Text = Annotated[
     dict[str, str],
@@ -28,10 +30,33 @@ Permissions = Annotated[
 ]
 
 
+class Fault(msgspec.Struct, kw_only=True):
+    """One thing that is wrong with what was sent."""
+
+    field: Annotated[
+        str,
+        Meta(
+            description="Its path, with numbers for places in lists; empty: the whole body.",
+            examples=["tickets.0.visitors.1.document_number"],
+        ),
+    ]
+    reason: Annotated[str, Meta(description="What is wrong, for programs.", examples=["too_long"])]
+    detail: Annotated[
+        str,
+        Meta(
+            description="What is wrong, in the reader's language.",
+            examples=["At most 40 characters fit"],
+        ),
+    ]
+
+
 class ProblemDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
     """An error, by RFC 9457, with the code that programs decide by."""
 
-    type: Annotated[str, Meta(examples=["urn:shanmen:error:inventory.sold_out"])]
+    type: Annotated[
+        str,
+        Meta(description="The code as a URN.", examples=["urn:shanmen:error:inventory.sold_out"]),
+    ]
     title: Annotated[str, Meta(description="What happened, in the reader's language.")]
     status: Annotated[int, Meta(description="The HTTP status.", examples=[409])]
     code: Annotated[
@@ -43,12 +68,14 @@ class ProblemDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
     ]
     detail: Annotated[str, Meta(description="The next step.")]
     field: Annotated[
-        str, Meta(description="The bad input's path.", examples=["visitors.0.document"])
+        str,
+        Meta(
+            description="The bad input's path.", examples=["tickets.0.visitors.1.document_number"]
+        ),
     ] = ""
     params: Annotated[dict[str, Any], Meta(description="Figures that the sentence contains.")] = {}
     errors: Annotated[
-        list[dict[str, Any]],
-        Meta(description="All bad inputs, where there are several: `field`, `reason`, `detail`."),
+        list[Fault], Meta(description="All that is wrong with what was sent, field by field.")
     ] = []
     reference: Annotated[
         str, Meta(description="What to tell the operator of the server, for a status of 500.")
@@ -64,15 +91,18 @@ def problems(*kinds: type[DomainError]) -> dict[int, ResponseSpec]:
     everywhere: tuple[type[DomainError], ...] = (
         errors.BadApiKey,
         errors.MissingPermission,
+        FormInvalid,
+        NotJson,
         BadInput,
         LockTimeout,
         Overloaded,
     )
     for kind in dict.fromkeys((*kinds, *everywhere)):
         by_status.setdefault(kind.status, []).append(kind)
-    said = {400: "`web.bad_request`: The request could not be read, for example as JSON."}
-    for status, found in by_status.items():
-        said[status] = " ".join(f"`{kind.code}`: {_first_line(kind)}" for kind in found)
+    said = {
+        status: " ".join(f"`{kind.code}`: {_first_line(kind)}" for kind in found)
+        for status, found in by_status.items()
+    }
     return {
         status: ResponseSpec(
             data_container=ProblemDocument,
@@ -200,7 +230,12 @@ class RoleChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 Password = Annotated[
-    str, Meta(description="At least 10 characters, and not a common one.", max_length=200)
+    str,
+    Meta(
+        description="At least 10 characters, and not a common one.",
+        max_length=200,
+        examples=["seven quiet cranes"],
+    ),
 ]
 
 

@@ -68,7 +68,7 @@ def told(view: DecisionView, locale: Locale) -> Told:
     "/api/v1/admissions",
     guards=[requires("admission.scan")],
     status_code=200,
-    tags=["Admission"],
+    tags=["admission"],
     summary="Decide one scan",
     responses=problems(errors.LaneUnknown, errors.NothingScanned, IdempotencyMismatch),
 )
@@ -104,7 +104,7 @@ async def admit_directly(call: Call) -> tuple[int, bytes] | None:
     "/api/v1/admissions/batch",
     guards=[requires("admission.scan")],
     status_code=200,
-    tags=["Admission"],
+    tags=["admission"],
     summary="Decide many scans in their order",
     responses=problems(),
 )
@@ -131,7 +131,7 @@ async def admit_batch(
 @get(
     "/api/v1/admissions/{scan_id:uuid}",
     guards=[requires("admission.scan")],
-    tags=["Admission"],
+    tags=["admission"],
     summary="Read a scan's decision",
     responses=problems(errors.ScanUnknown),
 )
@@ -144,7 +144,7 @@ async def read(scan_id: FromPath[UUID], request: AnyRequest, unit: NamedDependen
     "/api/v1/admissions/{scan_id:uuid}/override",
     guards=[requires("admission.override")],
     status_code=200,
-    tags=["Admission"],
+    tags=["admission"],
     summary="Let in all the same",
     responses=problems(
         errors.ScanUnknown,
@@ -169,7 +169,7 @@ async def override(
     "/api/v1/admissions/{scan_id:uuid}/undo",
     guards=[requires("admission.override")],
     status_code=200,
-    tags=["Admission"],
+    tags=["admission"],
     summary="Take an admission back",
     responses=problems(
         errors.ScanUnknown, errors.NotAdmitted, errors.UndoTooLate, errors.ReasonMissing

@@ -16,7 +16,7 @@ from shanmen.sites import queries as sites
 from shanmen.sites.access import requires
 from shanmen.sites.schemas import Text, problems
 
-TAGS = ["Admission"]
+TAGS = ["gates"]
 Direction = Literal["in", "out", "both"]
 
 

@@ -1,11 +1,12 @@
 """Paying, confirming, cancelling, giving back and moving orders; their tickets' codes."""
 
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from shanmen.db.session import Session, Unit
 from shanmen.inventory import errors as inventory
@@ -92,7 +93,9 @@ async def refund_quote(
     number: FromPath[str],
     unit: NamedDependency[Unit],
     caller: NamedDependency[ApiCaller],
-    ticket_id: FromQuery[list[UUID] | None] = None,
+    ticket_id: Annotated[
+        list[UUID] | None, QueryParameter(description="A ticket to give back; may be repeated")
+    ] = None,
 ) -> RefundQuoteOut:
     """The price, the fee and what goes back now, by the tickets' own rule.
 

@@ -24,7 +24,10 @@ class EntryOut(Struct, kw_only=True, frozen=True):
     id: UUID
     at: datetime
     actor_kind: Annotated[
-        str, Meta(description="Who it was: staff, apikey, visitor or system.", examples=["staff"])
+        str,
+        Meta(
+            description="Who it was: staff, api, visitor, provider or system.", examples=["staff"]
+        ),
     ]
     actor_id: str
     actor_label: Annotated[str, Meta(examples=["李娜 (li.na)"])]
