@@ -70,7 +70,7 @@ def test_every_parameter_is_described(described: dict[str, Any]) -> None:
 
 
 def test_every_refusal_names_codes_that_exist(described: dict[str, Any]) -> None:
-    known = all_errors().keys() | {"web.bad_request"}
+    known = all_errors().keys()
     wrong = []
     for name, operation in operations(described):
         for status, answer in operation["responses"].items():
@@ -79,6 +79,11 @@ def test_every_refusal_names_codes_that_exist(described: dict[str, Any]) -> None
             codes = CODE.findall(answer["description"])
             if not codes or not {code for code, _ in codes} <= known:
                 wrong.append(f"{name} {status}: {answer['description']}")
+            [content] = answer["content"].values()
+            [example] = content["examples"].values()
+            shown = example["value"]
+            if str(shown["status"]) != status or shown["code"] not in dict(codes):
+                wrong.append(f"{name} {status} shows {shown}")
             if answer["content"].keys() != {"application/problem+json"}:
                 wrong.append(f"{name} {status} is no problem")
     assert wrong == []

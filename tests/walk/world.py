@@ -100,7 +100,6 @@ async def make_world(database: Database, *, mark: str, people: int, phone: str) 
         "lane": park.lane_id,
         "scan_id": scan.scan_id,
         "order_id": paid.id,
-        "entity_id": paid.id,
         "number": paid.number,
         "secret": view.secret,
         "restriction_id": await desk.unit(
@@ -258,6 +257,7 @@ async def _people_and_plans(session: Session, *, park: Park, mark: str) -> dict[
         "code": role.code,
         "role": role.code,
         "staff_id": guard.id,
+        "entity_id": guard.id,
         "session_id": await _session_of(session, guard.id),
         "key_id": key.key.id,
         "schedule_id": schedule.id,

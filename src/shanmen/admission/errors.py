@@ -172,7 +172,7 @@ class DeviceNameMissing(DomainError):
 
 
 class DeviceMissing(DomainError):
-    """The console asks for a gate that is not there."""
+    """There is no such gate, or it is not in the state that this is for."""
 
     code = "admission.device_missing"
     status = 404

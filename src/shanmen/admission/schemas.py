@@ -16,7 +16,7 @@ Persons = Annotated[int, Meta(ge=1, le=99)]
 ReasonText = Annotated[str, Meta(max_length=200)]
 
 
-class ScanRequest(Struct, frozen=True, kw_only=True):
+class ScanRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One scan. `scan_id` is chosen by the device and makes a repetition harmless."""
 
     scan_id: UUID
@@ -89,20 +89,20 @@ class DecisionView(Struct, frozen=True, kw_only=True):
         return self.outcome == "admitted" and self.undone_at is None
 
 
-class Batch(Struct, frozen=True):
+class Batch(Struct, frozen=True, forbid_unknown_fields=True):
     """Many scans at once, decided in their order."""
 
     scans: Annotated[list[ScanRequest], Meta(min_length=1, max_length=500)]
 
 
-class OverrideRequest(Struct, frozen=True):
+class OverrideRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Let somebody in who was refused."""
 
     persons: Persons
     reason: ReasonText
 
 
-class UndoRequest(Struct, frozen=True):
+class UndoRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Take an admission back."""
 
     reason: ReasonText

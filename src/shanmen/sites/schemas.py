@@ -6,11 +6,13 @@ from uuid import UUID
 
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
 from msgspec import Meta
 
 from shanmen.db.session import LockTimeout
 from shanmen.kit.errors import BadInput, DomainError, Overloaded
 from shanmen.sites import errors, queries
+from shanmen.web import i18n
 from shanmen.web.forms import FormInvalid
 from shanmen.web.sent import NotJson
 
@@ -109,9 +111,31 @@ def problems(*kinds: type[DomainError]) -> dict[int, ResponseSpec]:
             generate_examples=False,
             media_type="application/problem+json",
             description=description,
+            examples=[_example(by_status[status])],
         )
         for status, description in sorted(said.items())
     }
+
+
+def _example(kinds: list[type[DomainError]]) -> Example:
+    """An answer with one of these errors: the first whose sentence needs no figures."""
+    sentences = i18n.catalogs("en")
+
+    def said(kind: type[DomainError], more: str = "") -> str:
+        module, _, reason = kind.code.partition(".")
+        return sentences.get(f"{module}.error.{reason}{more}", "")
+
+    plain = (kind for kind in kinds if said(kind) and not i18n.placeholders(said(kind)))
+    kind = next(plain, kinds[0])
+    return Example(
+        value={
+            "type": f"urn:shanmen:error:{kind.code}",
+            "title": said(kind),
+            "status": kind.status,
+            "code": kind.code,
+            "detail": said(kind, "_next") or said(kind),
+        }
+    )
 
 
 def _first_line(kind: type[DomainError]) -> str:

@@ -27,7 +27,7 @@ _CSRF_FIELDS: Final = frozenset({"csrf_token"})
 
 
 class FormInvalid(DomainError):
-    """Fields of the input are missing or malformed; ``problems`` names each of them."""
+    """Fields of the input are missing or malformed; ``errors`` of the answer names each of them."""
 
     code = "web.invalid_form"
     status = 422
