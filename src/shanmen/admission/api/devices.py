@@ -86,7 +86,9 @@ class LastScanOut(Struct, kw_only=True, frozen=True):
     outcome: Literal["admitted", "refused"]
     persons: int
     """How many it admitted; 0 for a refusal."""
-    reason: Annotated[str, Meta(description="Code of the refusal; empty when admitted.")]
+    reason: Annotated[
+        str, Meta(description="Code of the refusal, also of one that was overridden; else empty.")
+    ]
 
 
 class LaneNow(Struct, kw_only=True, frozen=True):
