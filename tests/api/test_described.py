@@ -18,7 +18,7 @@ from shanmen.kit.errors import all_errors
 from shanmen.kit.settings import Settings
 
 METHODS = {"get", "post", "put", "patch", "delete"}
-CODE = re.compile(r"`([a-z_]+\.[a-z_]+)`: (\S.*?)(?= `[a-z_]+\.[a-z_]+`: |$)")
+CODE = re.compile(r"^- `([a-z_]+\.[a-z_]+)`: (\S.*)$", re.MULTILINE)
 CHANGING = METHODS - {"get"}
 
 
@@ -82,7 +82,8 @@ def test_every_refusal_names_codes_that_exist(described: dict[str, Any]) -> None
             [content] = answer["content"].values()
             [example] = content["examples"].values()
             shown = example["value"]
-            if str(shown["status"]) != status or shown["code"] not in dict(codes):
+            true = str(shown["status"]) == status and shown["code"] in dict(codes)
+            if not true or not shown["title"]:
                 wrong.append(f"{name} {status} shows {shown}")
             if answer["content"].keys() != {"application/problem+json"}:
                 wrong.append(f"{name} {status} is no problem")

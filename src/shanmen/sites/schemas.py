@@ -102,7 +102,7 @@ def problems(*kinds: type[DomainError]) -> dict[int, ResponseSpec]:
     for kind in dict.fromkeys((*kinds, *everywhere)):
         by_status.setdefault(kind.status, []).append(kind)
     said = {
-        status: " ".join(f"`{kind.code}`: {_first_line(kind)}" for kind in found)
+        status: "\n".join(f"- `{kind.code}`: {_first_line(kind)}" for kind in found)
         for status, found in by_status.items()
     }
     return {
@@ -127,15 +127,17 @@ def _example(kinds: list[type[DomainError]]) -> Example:
 
     plain = (kind for kind in kinds if said(kind) and not i18n.placeholders(said(kind)))
     kind = next(plain, kinds[0])
-    return Example(
-        value={
-            "type": f"urn:shanmen:error:{kind.code}",
-            "title": said(kind),
-            "status": kind.status,
-            "code": kind.code,
-            "detail": said(kind, "_next") or said(kind),
-        }
-    )
+    value = {
+        "type": f"urn:shanmen:error:{kind.code}",
+        "title": said(kind),
+        "status": kind.status,
+        "code": kind.code,
+        "detail": said(kind, "_next") or said(kind),
+    }
+    if kind is errors.MissingPermission:
+        params = {"permission": "orders.change"}
+        value |= {"title": said(kind).format_map(params), "params": params}
+    return Example(summary=kind.code, value=value)
 
 
 def _first_line(kind: type[DomainError]) -> str:

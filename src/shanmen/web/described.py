@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["Docstrings", "LocalTimes", "Summaries", "describe_parameters"]
 
 _OURS: Final = "shanmen."
+_ANSWERS: Final = {
+    200: "The answer.",
+    201: "It was made.",
+    204: "Done, and nothing to say.",
+}
+"""The framework's own words promise an address that follows, and none does."""
 
 
 class LocalTimes(OpenAPISchemaPlugin):
@@ -109,6 +115,7 @@ class Summaries(ReceiveRoutePlugin):
     def receive_route(self, route: BaseRoute) -> None:
         """Give summary and description to handlers that declare no summary."""
         for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
+            handler.response_description = _ANSWERS.get(handler.status_code)
             told = inspect.getdoc(handler.fn)
             if handler.summary is None and told is not None:
                 first, _, rest = told.partition("\n")
