@@ -1,11 +1,12 @@
 """The scanner page in a browser, with a scanner that types."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from shanmen.kit import clock
 from shanmen.sites.service import staff
@@ -114,6 +115,33 @@ async def test_part_of_a_party_enters_and_one_more_by_the_number_pad(
     await page.click("#keypad button[type=submit]")
     await expect(page.locator(".verdict-admit [data-part=number]")).to_have_text("1")
     await expect(page.locator("[data-count=entered]")).to_have_text("3")
+
+
+async def test_figures_from_before_a_scan_that_come_after_it_are_not_shown(
+    scanner: tuple[Gates, Page],
+) -> None:
+    gates, page = scanner
+    made = await gates.ticket("family", starts=0, ends=24)
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        asked.set()
+        await may_answer.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/state", late, times=1)
+    await page.evaluate("window.dispatchEvent(new Event('online'))")
+    await asked.wait()
+    await wedge(page, made.code)
+    entered = page.locator("[data-count=entered]")
+    await expect(entered).to_have_text("3")
+    async with page.expect_response("**/state") as answered:
+        may_answer.set()
+    await (await answered.value).finished()
+    await page.evaluate("new Promise((done) => setTimeout(done, 200))")
+    # Read at once: some seconds later the page would have asked again.
+    assert await entered.inner_text() == "3"
 
 
 async def test_the_page_fits_a_phone_and_everybody(scanner: tuple[Gates, Page]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated
+from typing import Annotated, cast
 from uuid import UUID
 
 from litestar import get
@@ -13,7 +13,12 @@ from shanmen.catalog.queries import current_catalog
 from shanmen.db.session import Session, Unit
 from shanmen.inventory import errors, queries
 from shanmen.inventory.rules import DayOffer, SlotOffer
-from shanmen.inventory.schemas import DayAvailability, ProductAvailability, SlotAvailability
+from shanmen.inventory.schemas import (
+    DayAvailability,
+    ProductAvailability,
+    SlotAvailability,
+    State,
+)
 from shanmen.kit import clock
 from shanmen.sites import errors as sites_errors
 from shanmen.sites import queries as sites
@@ -118,7 +123,7 @@ def day_out(day: DayOffer) -> DayAvailability:
     return DayAvailability(
         day=day.day,
         day_kind=day.kind.value,
-        state=day.state.value,
+        state=cast("State", day.state.value),
         price_fen=day.price_fen,
         left=day.left,
     )
@@ -134,7 +139,7 @@ def slot_out(offer: SlotOffer) -> SlotAvailability:
         ends=slot.ends.isoformat("minutes"),
         starts_at=slot.starts_at,
         ends_at=slot.ends_at,
-        state=offer.state.value,
+        state=cast("State", offer.state.value),
         note=slot.note,
         products=[
             ProductAvailability(

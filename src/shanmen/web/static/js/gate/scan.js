@@ -20,6 +20,7 @@ document.body.classList.add("gate-live");
 
 let open = Boolean(root.dataset.open);
 let shown = null; // the answer on the screen
+let decided = 0; // answers so far
 let undoable = null; // the last admission of this page
 let pendingCode = null; // a code that waits for its document
 let direction = null;
@@ -45,6 +46,7 @@ function ready() {
 }
 
 function settle(answer) {
+  decided += 1;
   clearTimeout(working);
   clearTimeout(fade);
   shown = answer;
@@ -234,9 +236,12 @@ if (directionButton) {
 // ---- what goes on beside the scans
 
 async function refresh() {
+  const before = decided;
   try {
     const state = await call(`${base}/state`);
     view.link(true);
+    // What was decided meanwhile is perhaps not counted in it.
+    if (decided !== before) return;
     view.state(state);
     if (state.open !== open) {
       open = state.open;
