@@ -15,7 +15,7 @@ OTHER = "110101199003078072"
 
 
 def reader(standin: IdCardReader) -> CardReader:
-    return CardReader("card", Serial(standin.port.path), answer_seconds=0.15)
+    return CardReader("card", Serial(standin.port.path), answer_seconds=1)
 
 
 def test_frames_are_those_of_the_protocol():

@@ -11,7 +11,8 @@ from shanmen.edge.drivers.links import Serial, Tcp
 from shanmen.edge.drivers.modbus import Bus, Garbled, Refused, RtuWire
 from shanmen.edge.drivers.standins import Board, Mischief, ModbusSerialBoard, ModbusTcpBoard
 
-QUICK = 0.1
+QUICK = 1.0
+"""Long enough for an answer on a busy machine, and short enough to wait for none."""
 
 
 def test_checksum_is_that_of_the_standard():

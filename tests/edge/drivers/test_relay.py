@@ -32,7 +32,7 @@ class Watched(Board):
 
 
 def relay_on(board: ModbusTcpBoard, coil: int = 0) -> tuple[Relay, Bus]:
-    bus = Bus(Tcp("127.0.0.1", board.port), rtu=False, answer_seconds=0.1)
+    bus = Bus(Tcp("127.0.0.1", board.port), rtu=False, answer_seconds=1)
     return Relay("barrier", Coil(bus, unit=1, coil=coil), pulse_ms=PULSE_MS), bus
 
 
@@ -168,7 +168,7 @@ async def test_each_time_an_input_becomes_active_one_person_passed(active_low):
     board = await ModbusTcpBoard().start()
     inputs = board.board.inputs
     inputs[3] = not active_low  # Somebody stands in the barrier as the agent starts.
-    bus = Bus(Tcp("127.0.0.1", board.port), rtu=False, answer_seconds=0.1)
+    bus = Bus(Tcp("127.0.0.1", board.port), rtu=False, answer_seconds=1)
     sensor = InputSensor("sensor", bus, unit=1, address=3, poll_ms=10, active_low=active_low)
     async with listening(sensor) as heard:
         await asyncio.sleep(0.05)
