@@ -116,7 +116,9 @@ class Gate:
                 if known is not None:
                     self.journal.intents.drop(known.scan_id)
                 unanswered = known is not None and scan.answer is None
-                scanned = structs.replace(self._scanned(scan, place, now), asked=unanswered)
+                scanned = self._scanned(scan, place, now)
+                if unanswered:
+                    scanned = structs.replace(scanned, asked=True)
                 self.journal.decided(
                     scanned, lane_id=scan.asked.lane_id, at=now, sensor=scan.sensor
                 )

@@ -338,9 +338,9 @@ class Journal:
         if scanned.answer.ticket_id is None:
             return
         leaving = scanned.direction == "out"
-        freed = persons if leaving and scanned.frees else 0
-        net = self.net(scanned.day) + (-freed if leaving else persons)
-        self._store.set_meta(_NET, f"{scanned.day} {net}".encode())
+        if not leaving or scanned.frees:
+            net = self.net(scanned.day) + (-persons if leaving else persons)
+            self._store.set_meta(_NET, f"{scanned.day} {net}".encode())
         self.tickets.count(
             scanned.answer.ticket_id,
             persons=0 if leaving else persons,

@@ -14,7 +14,7 @@ from functools import partial
 from uuid import UUID
 
 from shanmen.admission.protocol import Answer
-from shanmen.admission.rules import Reason
+from shanmen.admission.rules import COMPANION_SECONDS, Reason
 from shanmen.edge.agent import Agent, Kind
 from shanmen.edge.drivers.base import Event, Fault, Passed, Read, Works
 from shanmen.edge.drivers.build import LaneDevices
@@ -28,8 +28,6 @@ SAME_TEXT_SECONDS = 2.0
 """A scanner that sees a code for long sends it again and again: that is one scan."""
 DOCUMENT_SECONDS = 30.0
 """So long a code that also needs a document waits for it."""
-COMPANION_SECONDS = 60.0
-"""Who entered within the last minute at this lane may have a child with them."""
 PASSAGE_SECONDS = 8.0
 _MOST_WAITING = 8
 

@@ -14,9 +14,9 @@ from shanmen.admission.rules import CaseKind
 from shanmen.admission.service import blocked, cases, zones
 from shanmen.admission.service.blocked import BlockedView
 from shanmen.admission.service.cases import CaseView, EntryView
-from shanmen.admission.service.overview import overview
+from shanmen.db.pipeline import run
 from shanmen.db.session import Session, Unit
-from shanmen.kit import documents
+from shanmen.kit import clock, documents
 from shanmen.kit.documents import DocumentKind
 from shanmen.sites import errors as sites_errors
 from shanmen.sites import queries as sites
@@ -169,15 +169,15 @@ async def closed(session: Session, *, case_id: UUID, note: str) -> CaseView:
 async def limits_of(session: Session, *, slug: str) -> list[ZoneLimitOut]:
     """All zones of the site at an address; raises SiteUnknown."""
     site = await sites.site(session, slug=slug)
-    seen = await overview(session, site_id=site.id, timezone=site.timezone)
-    limited = {zone.zone_id: zone for zone in seen.zones}
+    [rows] = await run(session, [zones.zones_statement(session.tenant_id)])
+    limited, today = zones.zone_rows(rows), clock.today(site.timezone)
     return [
         ZoneLimitOut(
             zone_id=zone.id,
             number=zone.number,
             name=zone.name,
             max_inside=full.max_inside if (full := limited.get(zone.id)) else None,
-            inside=full.inside if full else None,
+            inside=full.inside_on(today) if full else None,
             reserved=full.reserved if full else 0,
         )
         for zone in await sites.zones(session, site_id=site.id)

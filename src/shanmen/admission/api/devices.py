@@ -1,6 +1,5 @@
 """A site's gates, for programs: as they are now, enrolled, revoked, and told what to do."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -194,6 +193,16 @@ class EnrolmentCode(Struct, kw_only=True, frozen=True):
     expires_at: datetime
     """Until when the code may be used."""
 
+    @classmethod
+    def of(cls, made: NewCode, request: AnyRequest) -> "EnrolmentCode":
+        """As programs see it; gates find the server where everybody does."""
+        return cls(
+            gate_id=made.device_id,
+            code=made.code,
+            command=made.command(str(request.app.state.settings.base_url)),
+            expires_at=made.expires_at,
+        )
+
 
 class GateCommand(Struct, kw_only=True, forbid_unknown_fields=True):
     """What a gate shall do."""
@@ -222,25 +231,6 @@ class Asked(Struct, kw_only=True, frozen=True):
 
     gates: int
     """Each carries it out as soon as it is heard of."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Server:
-    """Where gates find this server."""
-
-    base: str
-
-    def enrolment(self, made: NewCode) -> EnrolmentCode:
-        return EnrolmentCode(
-            gate_id=made.device_id,
-            code=made.code,
-            command=f"shanmen gate enrol {self.base} {made.code}",
-            expires_at=made.expires_at,
-        )
-
-
-def _server(request: AnyRequest) -> _Server:
-    return _Server(str(request.app.state.settings.base_url).rstrip("/"))
 
 
 async def gates_of(session: Session, *, slug: str) -> Overview:
@@ -278,7 +268,7 @@ async def add_gate(
     Run the command on the gate's computer within 24 hours; it then holds a key of its own.
     """
     made = await unit(devices.add_device, entrance_id=data.entrance_id, name=data.name)
-    return _server(request).enrolment(made)
+    return EnrolmentCode.of(made, request)
 
 
 @post(
@@ -295,7 +285,7 @@ async def new_code(
 
     The code before it is void. A computer that was set up anew is a new gate: add one.
     """
-    return _server(request).enrolment(await unit(devices.renew_code, device_id=device_id))
+    return EnrolmentCode.of(await unit(devices.renew_code, device_id=device_id), request)
 
 
 @post(

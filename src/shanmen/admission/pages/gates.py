@@ -204,8 +204,7 @@ async def new_code(
 
 
 def _code(request: AnyRequest, made: NewCode) -> Response[bytes]:
-    base = str(request.app.state.settings.base_url).rstrip("/")
-    command = f"shanmen gate enrol {base} {made.code}"
+    command = made.command(str(request.app.state.settings.base_url))
     hours = round((made.expires_at - clock.now()) / timedelta(hours=1))
     return page(request, "admission/code.html", command=command, hours=hours, cache="no-store")
 

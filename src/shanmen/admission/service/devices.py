@@ -74,6 +74,10 @@ class NewCode:
     """With the fingerprint of the server's key behind it."""
     expires_at: datetime
 
+    def command(self, server_url: str) -> str:
+        """What makes a computer this gate, if it is run there."""
+        return f"shanmen gate enrol {server_url.rstrip('/')} {self.code}"
+
 
 @lru_cache(maxsize=4096)
 def server_key(keyring: Keyring) -> Ed25519PrivateKey:

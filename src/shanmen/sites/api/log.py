@@ -1,5 +1,6 @@
 """The audit log, for programs."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -69,11 +70,8 @@ async def read(
     """A page of entries; days are those of the tenant's first site, as in the console."""
     contexts = await sites.site_contexts(session)
     timezone = contexts[0].timezone if contexts else sites.DEFAULT_TIMEZONE
-    found = audit.Filter(
-        who=where.who,
-        action=where.action,
-        entity=where.entity,
-        entity_id=where.entity_id,
+    found = replace(
+        where,
         since=audit.midnight(first, timezone),
         until=audit.midnight(last, timezone, after=1),
     )
