@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nacl.signing import SigningKey, VerifyKey
 
 from shanmen.admission import protocol
 from shanmen.admission.protocol import Changes
@@ -59,7 +59,7 @@ async def test_a_code_lives_for_a_day(house: Gatehouse):
 async def test_requests_must_be_signed(house: Gatehouse):
     gate = await house.gate()
     await gate.health()
-    stranger = PlainGate(house.http, key=Ed25519PrivateKey.generate(), enrolled=gate.enrolled)
+    stranger = PlainGate(house.http, key=SigningKey.generate(), enrolled=gate.enrolled)
     with pytest.raises(Refused) as refused:
         await stranger.health()
     assert (refused.value.status, refused.value.code) == (401, "admission.gate_signature")
@@ -155,10 +155,7 @@ async def test_what_a_fresh_gate_gets(house: Gatehouse):
         assert {lane.id for lane in setup.lanes} == {gates.park.lane_id, gates.east, gates.east_2}
         assert {info.number for info in setup.entrances} == {1, 2, 3}
         assert len(setup.day_keys) == 5
-        keys = {
-            number: Ed25519PublicKey.from_public_bytes(raw)
-            for number, raw in setup.signing_keys.items()
-        }
+        keys = {number: VerifyKey(raw) for number, raw in setup.signing_keys.items()}
         assert token.verify(family.code, keys).ticket_id == family.id
         # Nothing of a name or a document is readable in what a gate keeps.
         kept = protocol.encode(row)

@@ -118,7 +118,7 @@ class EnrollingServer:
 
     @property
     def code(self) -> str:
-        return f"7K2M9QX41C-{fingerprint(self.server.server_key.public_key().public_bytes_raw())}"
+        return f"7K2M9QX41C-{fingerprint(self.server.server_key.verify_key.encode())}"
 
     async def request(self, method, path, *, headers, body, seconds):
         del seconds
@@ -127,7 +127,7 @@ class EnrollingServer:
             return self.reply
         enrolled = Enrolled(
             device_id=self.server.device_id,
-            server_key=self.key.public_key().public_bytes_raw(),
+            server_key=self.key.verify_key.encode(),
             tenant="12",
             site_number=7,
             entrance_number=2,

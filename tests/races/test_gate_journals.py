@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from shanmen.admission import service
 from shanmen.admission.protocol import EnrolRequest, JournalReceipt, JournalRow
@@ -30,7 +30,7 @@ async def gate(world: World) -> Device:
     )
     wish = EnrolRequest(
         code=made.code.rpartition("-")[0],
-        public_key=Ed25519PrivateKey.generate().public_key().public_bytes_raw(),
+        public_key=SigningKey.generate().verify_key.encode(),
         name="gate",
         version="1",
     )

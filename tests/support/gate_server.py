@@ -14,9 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import structs
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
 
 from shanmen.admission import protocol
 from shanmen.admission.protocol import (
@@ -70,9 +70,9 @@ def ms(moment: datetime) -> int:
 class GateServer:
     """One tenant's server, with one enrolled gate, and switches for its faults."""
 
-    server_key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
-    signing_key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
-    device_key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    server_key: SigningKey = field(default_factory=SigningKey.generate)
+    signing_key: SigningKey = field(default_factory=SigningKey.generate)
+    device_key: SigningKey = field(default_factory=SigningKey.generate)
     device_id: UUID = field(default_factory=ids.new_id)
     down: bool = False
     """Nobody answers."""
@@ -132,7 +132,7 @@ class GateServer:
             ],
             zone_states=[],
             rules=Rules(),
-            signing_keys={1: self.signing_key.public_key().public_bytes_raw()},
+            signing_keys={1: self.signing_key.verify_key.encode()},
             day_keys={
                 (START.date() + timedelta(days=days)).isoformat(): self._day_key(days)
                 for days in range(-1, 3)
@@ -153,8 +153,8 @@ class GateServer:
             url="http://127.0.0.1:1",
             tenant="12",
             device_id=self.device_id,
-            key=self.device_key.private_bytes_raw(),
-            server_key=self.server_key.public_key().public_bytes_raw(),
+            key=self.device_key.encode(),
+            server_key=self.server_key.verify_key.encode(),
         )
         device.save(folder, made)
         return made
@@ -300,10 +300,10 @@ class GateServer:
             nonce=headers[protocol.HEADER_NONCE],
             body=body,
         )
-        key = Ed25519PublicKey.from_public_bytes(self.device_key.public_key().public_bytes_raw())
+        key = VerifyKey(self.device_key.verify_key.encode())
         try:
-            key.verify(bytes.fromhex(headers[protocol.HEADER_SIGNATURE]), message)
-        except InvalidSignature:
+            key.verify(message, bytes.fromhex(headers[protocol.HEADER_SIGNATURE]))
+        except BadSignatureError:
             return self._refuse(401, "admission.device_signature")
         if self.revoked:
             return self._refuse(401, "admission.device_revoked")
@@ -377,7 +377,7 @@ class GateServer:
         return self.asked[scan.scan_id]
 
     def _simple(self, scan: AskRequest) -> Answer:
-        ticket_id = token.verify(scan.code, {1: self.signing_key.public_key()}).ticket_id.bytes
+        ticket_id = token.verify(scan.code, {1: self.signing_key.verify_key}).ticket_id.bytes
         row = self._row(ticket_id)
         left = row.party_size - (scan.direction != "out") * row.persons_entered
         return Answer(

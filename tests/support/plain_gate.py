@@ -7,8 +7,8 @@ from uuid import UUID
 
 import httpx
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
 
 from shanmen.admission import protocol
 from shanmen.admission.protocol import (
@@ -45,7 +45,7 @@ class PlainGate:
     """One gate; `http` reaches the application."""
 
     http: httpx.AsyncClient
-    key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    key: SigningKey = field(default_factory=SigningKey.generate)
     enrolled: Enrolled | None = None
     skew_ms: int = 0
     mark: str = ""
@@ -100,8 +100,8 @@ class PlainGate:
         )
         signature = bytes.fromhex(answer.headers.get(protocol.HEADER_SIGNATURE, ""))
         try:
-            Ed25519PublicKey.from_public_bytes(server_key).verify(signature, message)
-        except InvalidSignature as error:
+            VerifyKey(server_key).verify(message, signature)
+        except BadSignatureError as error:
             raise AssertionError("The server's answer is not signed by its key.") from error
 
     async def ask(self, path: str, question: msgspec.Struct, kind: type[Any]) -> Any:
@@ -113,7 +113,7 @@ class PlainGate:
         secret, _, fingerprint = code.rpartition("-")
         wish = EnrolRequest(
             code=secret,
-            public_key=self.key.public_key().public_bytes_raw(),
+            public_key=self.key.verify_key.encode(),
             name=name,
             version="test",
         )

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from shanmen.kit import base45
 from shanmen.kit.crypto import Keyring
@@ -22,8 +23,10 @@ VECTORS = Path(__file__).with_name("vectors.json")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "ticket-format.md"
 DATA_KEY = bytes(range(32))
 SEEDS = {1: bytes(range(100, 132)), 65535: bytes(range(200, 232))}
-PRIVATE = {number: Ed25519PrivateKey.from_private_bytes(seed) for number, seed in SEEDS.items()}
-KEYS = {number: key.public_key() for number, key in PRIVATE.items()}
+PRIVATE = {number: SigningKey(seed) for number, seed in SEEDS.items()}
+KEYS = {number: key.verify_key for number, key in PRIVATE.items()}
+OTHERS = {number: Ed25519PrivateKey.from_private_bytes(seed) for number, seed in SEEDS.items()}
+"""The same keys in another library, so that the texts are not all of the one under test."""
 ZONE = "Asia/Shanghai"
 
 PLAIN = TicketBody(
@@ -65,7 +68,7 @@ BODIES = {
 
 def signed(packed: bytes, key_id: int = 1) -> str:
     """A token of any bytes, signed properly."""
-    signature = PRIVATE[key_id].sign(b"SM1" + packed)
+    signature = OTHERS[key_id].sign(b"SM1" + packed)
     return "SM1" + base45.encode(packed + signature)
 
 
@@ -111,7 +114,7 @@ def refused() -> dict[str, tuple[str, str]]:
         "another key than it names": (signed(packed(key_id=65535)), "tickets.token_bad_signature"),
         "a changed ticket": ("SM1" + base45.encode(bytes(changed)), "tickets.token_bad_signature"),
         "a signature without the prefix": (
-            "SM1" + base45.encode(packed() + PRIVATE[1].sign(packed())),
+            "SM1" + base45.encode(packed() + OTHERS[1].sign(packed())),
             "tickets.token_bad_signature",
         ),
         "a signature of somebody else": (
@@ -183,7 +186,7 @@ def build_vectors() -> dict[str, Any]:
             {
                 "key_id": number,
                 "seed": seed.hex(),
-                "public": KEYS[number].public_bytes_raw().hex(),
+                "public": KEYS[number].encode().hex(),
             }
             for number, seed in SEEDS.items()
         ],

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 from psycopg import sql
 
 from shanmen.admission import service as gate
@@ -44,7 +44,7 @@ class World:
     values: Mapping[str, str]
     cookie: str
     api_key: str
-    gate_key: Ed25519PrivateKey
+    gate_key: SigningKey
     gate_id: UUID
 
     def get(self, name: str) -> str:
@@ -140,15 +140,15 @@ async def make_world(database: Database, *, mark: str, people: int, phone: str) 
 
 async def _gates(
     desk: Desk, *, mark: str, document: str
-) -> tuple[dict[str, Any], Ed25519PrivateKey, UUID]:
+) -> tuple[dict[str, Any], SigningKey, UUID]:
     """A gate that told of an entry nobody can explain, one that waits, and a blocked document."""
     entrance = desk.park.entrance_id
     made = await desk.unit(devices.add_device, entrance_id=entrance, name=f"{mark}gate")
     waiting = await desk.unit(devices.add_device, entrance_id=entrance, name=f"{mark}spare")
-    key = Ed25519PrivateKey.generate()
+    key = SigningKey.generate()
     wish = EnrolRequest(
         code=made.code.rpartition("-")[0],
-        public_key=key.public_key().public_bytes_raw(),
+        public_key=key.verify_key.encode(),
         name=f"{mark}gate",
         version="1",
     )

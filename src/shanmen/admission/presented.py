@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from shanmen.admission.rules import Code
 from shanmen.admission.schemas import GateScan, ScanRequest
@@ -38,9 +38,7 @@ class Presented:
     empty: bool = False
 
 
-def recognise(
-    scan: ScanRequest, *, keyring: Keyring, keys: Mapping[int, Ed25519PrivateKey]
-) -> Presented:
+def recognise(scan: ScanRequest, *, keyring: Keyring, keys: Mapping[int, SigningKey]) -> Presented:
     """Read one scan; nothing is looked up."""
     text = scan.code.strip()
     shows = bool(scan.document.strip())
@@ -76,7 +74,7 @@ def mark_of(scan: ScanRequest, *, keyring: Keyring) -> int | None:
 
 
 def _read_code(
-    text: str, keys: Mapping[int, Ed25519PrivateKey], shown: tuple[int, ...], *, shows: bool
+    text: str, keys: Mapping[int, SigningKey], shown: tuple[int, ...], *, shows: bool
 ) -> Presented:
     try:
         _, tail = token.split(text)

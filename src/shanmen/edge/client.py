@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
+from nacl.exceptions import BadSignatureError
 
 from shanmen.admission.protocol import (
     HEADER_COUNT,
@@ -192,8 +192,8 @@ class Server:
             raise Unreachable(f"The server is not there: HTTP status {reply.status}, unsigned.")
         message = answer_message(count=count, nonce=nonce, status=reply.status, body=reply.body)
         try:
-            self.device.server.verify(bytes.fromhex(signature), message)
-        except (InvalidSignature, ValueError) as error:
+            self.device.server.verify(message, bytes.fromhex(signature))
+        except (BadSignatureError, ValueError) as error:
             raise NotTheServer(
                 "An answer came that this gate's server has not signed; it was ignored."
             ) from error

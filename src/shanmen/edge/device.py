@@ -6,8 +6,8 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Meta, Struct
+from nacl.signing import SigningKey, VerifyKey
 
 from shanmen.admission.protocol import device_header
 
@@ -34,14 +34,14 @@ class Device(Struct, frozen=True, kw_only=True):
     """File with the certificates that the server's may be signed by; empty for the system's."""
 
     @property
-    def signing_key(self) -> Ed25519PrivateKey:
+    def signing_key(self) -> SigningKey:
         """What its requests are signed with."""
-        return Ed25519PrivateKey.from_private_bytes(self.key)
+        return SigningKey(self.key)
 
     @property
-    def server(self) -> Ed25519PublicKey:
+    def server(self) -> VerifyKey:
         """What the server's answers are checked with."""
-        return Ed25519PublicKey.from_public_bytes(self.server_key)
+        return VerifyKey(self.server_key)
 
     @property
     def header(self) -> str:

@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
 
 from shanmen.admission.protocol import (
     HEADER_COUNT,
@@ -71,7 +71,7 @@ async def enrol(
         )
     try:
         asked = transport or HttpTransport(url, ca=ca)
-        key = Ed25519PrivateKey.generate()
+        key = SigningKey.generate()
         enrolled = await _exchange(asked, key, secret, expected.lower(), name)
     except (Unreachable, ValueError) as error:
         raise CannotEnrol(str(error)) from error
@@ -79,7 +79,7 @@ async def enrol(
         url=url,
         tenant=enrolled.tenant,
         device_id=enrolled.device_id,
-        key=key.private_bytes_raw(),
+        key=key.encode(),
         server_key=enrolled.server_key,
         name=name,
         ca=str(ca) if ca else "",
@@ -92,11 +92,11 @@ async def enrol(
 
 
 async def _exchange(
-    transport: Transport, key: Ed25519PrivateKey, secret: str, expected: str, name: str
+    transport: Transport, key: SigningKey, secret: str, expected: str, name: str
 ) -> Enrolled:
     wish = EnrolRequest(
         code=secret,
-        public_key=key.public_key().public_bytes_raw(),
+        public_key=key.verify_key.encode(),
         name=name,
         version=program_version(),
     )
@@ -141,9 +141,9 @@ def _believe(reply: Reply, enrolled: Enrolled, nonce: str, expected: str) -> Non
     signature = reply.headers.get(HEADER_SIGNATURE.lower(), "")
     message = answer_message(count=_COUNT, nonce=nonce, status=reply.status, body=reply.body)
     try:
-        key = Ed25519PublicKey.from_public_bytes(enrolled.server_key)
-        key.verify(bytes.fromhex(signature), message)
-    except (InvalidSignature, ValueError) as error:
+        key = VerifyKey(enrolled.server_key)
+        key.verify(message, bytes.fromhex(signature))
+    except (BadSignatureError, ValueError) as error:
         raise CannotEnrol("The server's answer was changed on the way; try again.") from error
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from nacl.signing import VerifyKey
 
 from shanmen.admission.protocol import Instant, LaneInfo, Setup, TypeInfo, ZoneState
 from shanmen.admission.rules import GateState, Policy
@@ -37,10 +37,10 @@ class Place:
         self.blocked = frozenset(setup.blocked)
 
     @cached_property
-    def keys(self) -> Mapping[int, Ed25519PublicKey]:
+    def keys(self) -> Mapping[int, VerifyKey]:
         """Keys that tickets are signed with."""
         signing = self.setup.signing_keys.items()
-        return {number: Ed25519PublicKey.from_public_bytes(key) for number, key in signing}
+        return {number: VerifyKey(key) for number, key in signing}
 
     @cached_property
     def policy(self) -> Policy:

@@ -7,7 +7,7 @@ Scanners are keyboards: case, width and stray spaces are put right before anythi
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from nacl.signing import VerifyKey
 
 from shanmen.admission.protocol import AskRequest, document_mark
 from shanmen.admission.rules import Code
@@ -49,7 +49,7 @@ class Presented:
 
 
 def recognise(
-    scan: AskRequest, *, keys: Mapping[int, Ed25519PublicKey], document_keys: Sequence[bytes]
+    scan: AskRequest, *, keys: Mapping[int, VerifyKey], document_keys: Sequence[bytes]
 ) -> Presented:
     """Read one scan; nothing is looked up."""
     text = scan.code.strip()
@@ -95,7 +95,7 @@ def _numbers(text: str) -> list[str]:
 
 
 def _read_code(
-    text: str, keys: Mapping[int, Ed25519PublicKey], shown: tuple[Shown, ...], *, shows: bool
+    text: str, keys: Mapping[int, VerifyKey], shown: tuple[Shown, ...], *, shows: bool
 ) -> Presented:
     try:
         signed, tail = token.split(text)

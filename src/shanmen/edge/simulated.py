@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from shanmen.admission import protocol
 from shanmen.admission.protocol import (
@@ -75,8 +75,8 @@ class DemoServer:
 
     def __init__(self, rng: random.Random, *, lanes: int) -> None:
         self._rng = rng
-        self._server_key = Ed25519PrivateKey.from_private_bytes(rng.randbytes(32))
-        self._signing_key = Ed25519PrivateKey.from_private_bytes(rng.randbytes(32))
+        self._server_key = SigningKey(rng.randbytes(32))
+        self._signing_key = SigningKey(rng.randbytes(32))
         self._document_key = rng.randbytes(32)
         self._rows: list[TicketRow] = []
         self._numbers = itertools.count(1)
@@ -117,7 +117,7 @@ class DemoServer:
             ],
             zone_states=[],
             rules=Rules(passage_seconds=PASSAGE_SECONDS, repeat_seconds=1),
-            signing_keys={1: self._signing_key.public_key().public_bytes_raw()},
+            signing_keys={1: self._signing_key.verify_key.encode()},
             day_keys=self._days,
             document_key=self._document_key,
             blocked=[],
@@ -130,7 +130,7 @@ class DemoServer:
             tenant=_TENANT,
             device_id=UUID(int=self._rng.getrandbits(128)),
             key=self._rng.randbytes(32),
-            server_key=self._server_key.public_key().public_bytes_raw(),
+            server_key=self._server_key.verify_key.encode(),
             name="demo",
         )
         device.save(folder, made)
@@ -189,7 +189,7 @@ class DemoServer:
 
     def forge(self, ticket: Ticket) -> str:
         """A ticket that somebody else has signed."""
-        key = Ed25519PrivateKey.from_private_bytes(self._rng.randbytes(32))
+        key = SigningKey(self._rng.randbytes(32))
         return token.issue(ticket.body, key)
 
     def _day_key(self, moment: datetime) -> bytes:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from shanmen.admission.bound import bounds
 from shanmen.admission.protocol import PATH_CHANGES, Changes
@@ -62,7 +62,7 @@ class Day:
         self._server, self._seed = server, seed
         self._canary, self._visitors = canary, visitors
         self._starts = self._ends = true.now()
-        self._forger = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+        self._forger = SigningKey(bytes(range(32)))
 
     async def run(self, folder: Path) -> Figures:
         """The whole day."""

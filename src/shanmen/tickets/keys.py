@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nacl.signing import SigningKey, VerifyKey
 
 from shanmen.kit.crypto import Keyring
 
@@ -20,23 +20,23 @@ KEY_IDS = (CURRENT_KEY_ID,)
 
 
 @lru_cache(maxsize=4096)
-def signing_key(keyring: Keyring) -> tuple[int, Ed25519PrivateKey]:
+def signing_key(keyring: Keyring) -> tuple[int, SigningKey]:
     """The number and the private key that sign new tickets of the keyring's tenant."""
     return CURRENT_KEY_ID, _private(keyring, CURRENT_KEY_ID)
 
 
 @lru_cache(maxsize=4096)
-def own_keys(keyring: Keyring) -> Mapping[int, Ed25519PrivateKey]:
+def own_keys(keyring: Keyring) -> Mapping[int, SigningKey]:
     """The private keys of all tickets that are accepted, by number."""
     return MappingProxyType({key_id: _private(keyring, key_id) for key_id in KEY_IDS})
 
 
 @lru_cache(maxsize=4096)
-def public_keys(keyring: Keyring) -> Mapping[int, Ed25519PublicKey]:
+def public_keys(keyring: Keyring) -> Mapping[int, VerifyKey]:
     """The keys that a gate of the keyring's tenant accepts, by number."""
     keys = own_keys(keyring)
-    return MappingProxyType({key_id: key.public_key() for key_id, key in keys.items()})
+    return MappingProxyType({key_id: key.verify_key for key_id, key in keys.items()})
 
 
-def _private(keyring: Keyring, key_id: int) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(keyring.derive(PURPOSE, key_id))
+def _private(keyring: Keyring, key_id: int) -> SigningKey:
+    return SigningKey(keyring.derive(PURPOSE, key_id))

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
 
 from shanmen.kit import base45, documents, ids
 from shanmen.kit.errors import DomainError
@@ -162,17 +162,17 @@ class TicketBody:
         )
 
 
-def issue(body: TicketBody, key: Ed25519PrivateKey) -> str:
+def issue(body: TicketBody, key: SigningKey) -> str:
     """Return the token of a ticket; the same body and key always give the same token.
 
     Seconds do not fit: ``valid_from`` is rounded down and ``valid_until`` up to the minute. Raises
     ValueError for a figure that does not fit its field.
     """
     packed = _packed(body)
-    return PREFIX + base45.encode(packed + key.sign(_PREFIX_BYTES + packed))
+    return PREFIX + base45.encode(packed + key.sign(_PREFIX_BYTES + packed).signature)
 
 
-def signer(body: TicketBody, key: Ed25519PrivateKey) -> Callable[[UUID], bytes]:
+def signer(body: TicketBody, key: SigningKey) -> Callable[[UUID], bytes]:
     """Return what signs tickets that differ from ``body`` in nothing but their id.
 
     What it returns is the signature alone, as it stands in the ticket's token: for who goes through
@@ -180,7 +180,7 @@ def signer(body: TicketBody, key: Ed25519PrivateKey) -> Callable[[UUID], bytes]:
     """
     packed = _packed(body)
     before, after = _PREFIX_BYTES + packed[:_ID_AT], packed[_ID_AT + len(body.ticket_id.bytes) :]
-    return lambda ticket_id: key.sign(before + ticket_id.bytes + after)
+    return lambda ticket_id: key.sign(before + ticket_id.bytes + after).signature
 
 
 def signature_of(token: str) -> bytes:
@@ -211,7 +211,7 @@ def _packed(body: TicketBody) -> bytes:
         raise ValueError(f"A figure of the ticket does not fit the token: {error}.") from error
 
 
-def verify(text: str, keys: Mapping[int, Ed25519PublicKey]) -> TicketBody:
+def verify(text: str, keys: Mapping[int, VerifyKey]) -> TicketBody:
     """Return what a scanned token says, once its signature is checked.
 
     ``keys`` are those of the tenant, by number. The part that changes may be there and is not
@@ -224,13 +224,13 @@ def verify(text: str, keys: Mapping[int, Ed25519PublicKey]) -> TicketBody:
     if key is None:
         raise TokenUnknownKey
     try:
-        key.verify(signature, _PREFIX_BYTES + packed)
-    except InvalidSignature as error:
+        key.verify(_PREFIX_BYTES + packed, signature)
+    except BadSignatureError as error:
         raise TokenBadSignature from error
     return body
 
 
-def verify_own(text: str, keys: Mapping[int, Ed25519PrivateKey]) -> TicketBody:
+def verify_own(text: str, keys: Mapping[int, SigningKey]) -> TicketBody:
     """Return what ``verify`` would, for whoever has the private keys; raises the same.
 
     Ed25519 gives the same body always the same signature (RFC 8032), so a token is genuine exactly
@@ -242,7 +242,7 @@ def verify_own(text: str, keys: Mapping[int, Ed25519PrivateKey]) -> TicketBody:
     key = keys.get(body.key_id)
     if key is None:
         raise TokenUnknownKey
-    if not hmac.compare_digest(key.sign(_PREFIX_BYTES + packed), signature):
+    if not hmac.compare_digest(key.sign(_PREFIX_BYTES + packed).signature, signature):
         raise TokenBadSignature
     return body
 

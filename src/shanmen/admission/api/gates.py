@@ -13,10 +13,10 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from litestar import Litestar, Request, Response, get, post
 from msgspec import Struct
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
 
 from shanmen.admission import protocol
 from shanmen.admission.coalesce import submit_in
@@ -69,7 +69,7 @@ class Gates:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.devices: Remembered[tuple[int, UUID], Device] = Remembered(seconds=DEVICE_SECONDS)
-        self.keys: Remembered[int, Ed25519PrivateKey] = Remembered(seconds=KEY_SECONDS)
+        self.keys: Remembered[int, SigningKey] = Remembered(seconds=KEY_SECONDS)
         self.counts: Coalescer[int, Counted, int | None] = Coalescer(
             self._take, max_batch=MAX_BATCH, max_queue=MAX_QUEUE
         )
@@ -91,13 +91,13 @@ class Gates:
     async def _take(self, tenant_id: int, asked: list[Counted]) -> list[int | None]:
         return await self.database.unit(tenant_id)(counts.take, asked=asked)
 
-    async def key(self, app: Litestar, tenant_id: int) -> Ed25519PrivateKey | None:
+    async def key(self, app: Litestar, tenant_id: int) -> SigningKey | None:
         """The key that signs answers; None where there is no such tenant."""
 
         async def exists() -> bool | None:
             return await self.database.unit(None)(sites.tenant_exists, tenant_id=tenant_id)
 
-        async def load() -> Ed25519PrivateKey | None:
+        async def load() -> SigningKey | None:
             if not await access_in(app).tenants.get(tenant_id, exists):
                 return None
             return await self.database.unit(tenant_id)(devices.key_of_server)
@@ -189,18 +189,16 @@ def _check(request: AnyRequest, public_key: bytes, body: bytes) -> tuple[protoco
     )
     try:
         signature = bytes.fromhex(request.headers.get(protocol.HEADER_SIGNATURE, ""))
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+        VerifyKey(public_key).verify(message, signature)
         sent, number = int(at), int(count)
-    except (InvalidSignature, ValueError) as error:
+    except (BadSignatureError, ValueError) as error:
         raise BadGateSignature from error
     if abs(_now_ms() - sent) > protocol.CLOCK_TOLERANCE_SECONDS * _MS:
         raise DeviceClock
     return sent, number
 
 
-def _refused(
-    request: AnyRequest, key: Ed25519PrivateKey | None, error: DomainError
-) -> Response[bytes]:
+def _refused(request: AnyRequest, key: SigningKey | None, error: DomainError) -> Response[bytes]:
     problem = problem_of(error, locale_of(request))
     detail = str(error.params.get("wanted", "")) or problem.title
     body = protocol.encode(protocol.Refusal(code=error.code, server_time=_now_ms(), detail=detail))
@@ -208,7 +206,7 @@ def _refused(
 
 
 def _signed(
-    request: AnyRequest, key: Ed25519PrivateKey | None, status: int, body: bytes
+    request: AnyRequest, key: SigningKey | None, status: int, body: bytes
 ) -> Response[bytes]:
     headers = {"cache-control": "no-store"}
     if key is not None:
@@ -233,7 +231,7 @@ def _now_ms() -> int:
 @post(protocol.PATH_ENROL, exclude_from_csrf=True, **OPTIONS)
 async def enrol(request: AnyRequest) -> Response[bytes]:
     """Take a new gate's key against its one-time code."""
-    key: Ed25519PrivateKey | None = None
+    key: SigningKey | None = None
     try:
         body = await request.body()
         wish = decoded(body, protocol.EnrolRequest)

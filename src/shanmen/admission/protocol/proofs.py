@@ -6,10 +6,10 @@ from uuid import UUID
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
+from nacl.signing import SigningKey
 
 from shanmen.admission.protocol.messages import Holders
 from shanmen.tickets.token import signature_of
@@ -39,9 +39,9 @@ def answer_message(*, count: str, nonce: str, status: int, body: bytes) -> bytes
     return f"SMA2\n{count}\n{nonce}\n{status}\n{hashlib.sha256(body).hexdigest()}".encode()
 
 
-def sign(key: Ed25519PrivateKey, message: bytes) -> str:
+def sign(key: SigningKey, message: bytes) -> str:
     """A signature as it stands in a header."""
-    return key.sign(message).hex()
+    return key.sign(message).signature.hex()
 
 
 def fingerprint(server_key: bytes) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 from sqlalchemy import select
 
 from shanmen.admission.errors import (
@@ -80,9 +80,9 @@ class NewCode:
 
 
 @lru_cache(maxsize=4096)
-def server_key(keyring: Keyring) -> Ed25519PrivateKey:
+def server_key(keyring: Keyring) -> SigningKey:
     """The key that signs what the tenant's gates are told."""
-    return Ed25519PrivateKey.from_private_bytes(keyring.derive("gate-server-key"))
+    return SigningKey(keyring.derive("gate-server-key"))
 
 
 @lru_cache(maxsize=4096)
@@ -112,7 +112,7 @@ def tenant_of_code(code: str) -> int | None:
     return number
 
 
-async def key_of_server(session: Session) -> Ed25519PrivateKey:
+async def key_of_server(session: Session) -> SigningKey:
     """The tenant's own."""
     return server_key(session.keyring)
 
@@ -228,7 +228,7 @@ async def enrol(session: Session, *, request: EnrolRequest) -> Enrolled:
         )
     return Enrolled(
         device_id=row.id,
-        server_key=server_key(session.keyring).public_key().public_bytes_raw(),
+        server_key=server_key(session.keyring).verify_key.encode(),
         tenant=str(session.tenant_id),
         site_number=place.site_number,
         entrance_number=place.entrance_number,
@@ -240,7 +240,7 @@ def _new_code(session: Session, row: GateDevice) -> NewCode:
     code = ids.crockford(number, SECRET_CHARS) + _tenant_text(session.tenant_id)
     row.code_hash = _hash(code)
     row.code_expires_at = clock.now() + timedelta(hours=CODE_HOURS)
-    key = server_key(session.keyring).public_key().public_bytes_raw()
+    key = server_key(session.keyring).verify_key.encode()
     return NewCode(row.id, f"{code}-{fingerprint(key)}", row.code_expires_at)
 
 

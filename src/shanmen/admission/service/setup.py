@@ -245,9 +245,7 @@ def setup(known: SetupFacts, *, keyring: Keyring, now: datetime) -> Setup:
         types=type_infos(known.catalog, own, policy=known.policy),
         zone_states=[],
         rules=_rules(known.policy),
-        signing_keys={
-            number: key.public_bytes_raw() for number, key in public_keys(keyring).items()
-        },
+        signing_keys={number: key.encode() for number, key in public_keys(keyring).items()},
         day_keys=_day_keys(known, keyring, now),
         document_key=key,
         blocked=[_mark(keyring, key, document) for document in known.blocked],
