@@ -95,11 +95,9 @@ FROM bulk_order AS o JOIN bench_person AS p USING (p)
 JOIN (
     SELECT id, jsonb_agg(jsonb_build_object(
         'ticket_id', ticket_id, 'ticket_type_id', %(type)s::text,
-        'slot_ids', jsonb_build_array(slot_id),
         'draws', jsonb_build_array(jsonb_build_array(slot_id, 1)), 'price_fen', %(price)s,
-        'party_size', 1, 'entries', 1, 'zones', 1, 'flags', 0, 'visit_day', day,
-        'valid_from', starts_at, 'valid_until', ends_at, 'refunded', false,
-        'refund', %(refund)s::jsonb
+        'zones', 1, 'visit_day', day, 'valid_from', to_char(starts_at AT TIME ZONE 'UTC', %(iso)s),
+        'valid_until', to_char(ends_at AT TIME ZONE 'UTC', %(iso)s), 'refund', %(refund)s::jsonb
     ) ORDER BY k) AS lines
     FROM bulk_ticket GROUP BY id
 ) AS l USING (id)
@@ -220,6 +218,7 @@ def write_orders(
         "first": first, "count": count, "step": max(1, count // PEOPLE),
         "first_day": today if today_only else today - timedelta(days=DAYS_BACK),
         "last_day": today if today_only else today + timedelta(days=DAYS_AHEAD),
+        "iso": 'YYYY-MM-DD"T"HH24:MI:SS"Z"',
         "refund": '{"steps": [{"fee_percent": 10, "hours_before": 0}]}',
     }  # fmt: skip
     slots = connection.execute(

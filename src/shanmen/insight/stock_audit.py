@@ -24,7 +24,7 @@ WITH line AS (
     SELECT o.status, o.paid_at IS NOT NULL AS paid, o.channel, l->>'ticket_type_id' AS type,
            (l->>'ticket_id')::uuid AS ticket_id,
            coalesce((l->>'refunded')::boolean, false) AS refunded,
-           (l->'slot_ids'->>0)::uuid AS slot_id, l->'draws' AS draws
+           (l->'draws'->0->>0)::uuid AS slot_id, l->'draws' AS draws
     FROM orders o CROSS JOIN LATERAL jsonb_array_elements(o.lines) AS l
     WHERE o.tenant_id = :tenant
 ), draw AS (

@@ -45,7 +45,7 @@ class MoveWish:
 
     def fits(self, offer: SlotOffer) -> bool:
         """Whether all of them find room there, at no higher price, and it is another slot."""
-        if any(line.slot_ids[0] == offer.slot.id for line in self.lines):
+        if any(line.slot_id == offer.slot.id for line in self.lines):
             return False
         places = 0
         for kind in self.kinds.values():
@@ -206,7 +206,7 @@ def slot_rows(wish: MoveWish, shop: MoveShop, locale: Locale) -> list[dict[str, 
             times = shop.times_of(offer, wish)
             state = "available"
             note = i18n.t(locale, "orders.visit.left", left=wish.left(offer))
-        elif any(line.slot_ids[0] == slot.id for line in wish.lines):
+        elif any(line.slot_id == slot.id for line in wish.lines):
             state, note = "closed", i18n.t(locale, "orders.move.present")
         elif outside := wish.outside(offer):
             # Of several kinds the first is enough to choose another time by.

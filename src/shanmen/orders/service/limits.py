@@ -41,7 +41,7 @@ GROUP BY 1, 2, 3, 4
 # way back has no tickets.
 PHONES = """
 SELECT phone_index AS subject, (line->>'ticket_type_id')::uuid AS ticket_type_id,
-       (line->>'visit_day')::date AS visit_day, (line->'slot_ids'->>0)::uuid AS slot_id, count(*)
+       (line->>'visit_day')::date AS visit_day, (line->'draws'->0->>0)::uuid AS slot_id, count(*)
 FROM orders CROSS JOIN LATERAL jsonb_array_elements(lines) AS line
 WHERE tenant_id = %s AND phone_index = ANY(%s) AND visit_day >= %s
   AND status NOT IN ('expired', 'cancelled', 'refunded')
@@ -204,7 +204,7 @@ async def usage_of_lines(
     claims = {
         line.ticket_id: Claim(
             kinds[line.ticket_id], by_ticket[line.ticket_id], phone, line.visit_day,
-            line.slot_ids[0],
+            line.slot_id,
         )
         for phone, line in lines
     }  # fmt: skip

@@ -235,7 +235,7 @@ def _writing(work: Settlement) -> list[Statement]:
         new_tickets.extend(
             tickets.NewTicket(
                 line.ticket_id, order.id, order.number, seq, order.site_id, line.ticket_type_id,
-                line.slot_ids[0], line.visit_day, line.valid_from, line.valid_until,
+                line.slot_id, line.visit_day, line.valid_from, line.valid_until,
                 line.party_size, line.entries, line.zones, line.flags, order.channel,
             )
             for seq, line in enumerate(order.lines)

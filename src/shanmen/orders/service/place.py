@@ -48,7 +48,6 @@ class Visit(NamedTuple):
 
     slots: list[LockedSlot]
     price_fen: int
-    slot_ids: list[UUID]
     draws: list[tuple[UUID, int]]
     takes: list[tuple[LockedSlot, UUID, int]]
     """As `stock.take` wants it."""
@@ -93,7 +92,7 @@ class Batch:
                 for index, ticket in enumerate(prepared.tickets)
             ]
             claims = [
-                limits.claim(prepared, ticket, index, visit.slots[0].day, visit.slot_ids[0])
+                limits.claim(prepared, ticket, index, visit.slots[0].day, visit.slots[0].id)
                 for index, (ticket, visit) in enumerate(zip(prepared.tickets, visits, strict=True))
             ]
             self.usage.check_conduct(prepared, claims)
@@ -171,7 +170,6 @@ class Batch:
         return Visit(
             slots=slots,
             price_fen=price,
-            slot_ids=[slot.id for slot in slots],
             draws=[(slot.id, places) for slot, _, places in takes],
             takes=takes,
             valid_until=visit.ends_at + timedelta(days=kind.valid_days - 1),
@@ -322,7 +320,6 @@ def _line(ticket: PreparedTicket, visit: Visit) -> Line:
     return Line(
         ticket_id=ticket.id,
         ticket_type_id=kind.id,
-        slot_ids=visit.slot_ids,
         draws=visit.draws,
         price_fen=visit.price_fen,
         party_size=kind.party_size,

@@ -57,7 +57,7 @@ async def reschedule(
     changes = Changes(session.actor)
     changes.move(
         order, State.RESCHEDULED, reason=reason, tickets=len(moved),
-        old_slot=chosen[0].slot_ids[0], new_slot=slot_id,
+        old_slot=chosen[0].slot_id, new_slot=slot_id,
     )  # fmt: skip
     changes.move(order, State.ISSUED, reason=reason)
     by_ticket = {line.ticket_id: line for line in moved}
@@ -66,7 +66,7 @@ async def reschedule(
     order.moved = 1
     order.visit_day = min(line.visit_day for line in order.lines if not line.refunded)
     moves = [
-        tickets.Move(m.ticket_id, m.slot_ids[0], m.visit_day, m.valid_from, m.valid_until)
+        tickets.Move(m.ticket_id, m.slot_id, m.visit_day, m.valid_from, m.valid_until)
         for m in moved
     ]
     await run(
@@ -140,7 +140,6 @@ async def _new_lines(
         moved.append(
             structs.replace(
                 line,
-                slot_ids=[s.id for s in slots],
                 draws=[(s.id, d.quantity) for s, d in zip(slots, kind.draws, strict=True)],
                 visit_day=visit.day,
                 valid_from=visit.starts_at,

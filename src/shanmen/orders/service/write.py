@@ -62,7 +62,7 @@ def insert_statements(
     ]
     holders = [
         NewHolder(
-            line.ticket_id, seq, g.prepared.id, line.ticket_type_id, line.slot_ids[0],
+            line.ticket_id, seq, g.prepared.id, line.ticket_type_id, line.slot_id,
             line.visit_day, holder.name, holder.name_index, holder.document_kind, holder.document,
             holder.document_index,
         )
