@@ -150,6 +150,24 @@ async def test_a_case_is_closed_with_a_note(house: Gatehouse, call: Program) -> 
     await call("GET", f"/cases/{ids.new_id()}", status=404)
 
 
+async def test_cases_come_page_by_page(house: Gatehouse, call: Program) -> None:
+    gate = await enrolled(house, call)
+    for _ in range(3):
+        await gate.upload(gate.row(house.gates.east, "admitted", ids.new_id(), persons=1))
+    everything = await call("GET", f"{slug(house)}/cases")
+    assert everything["next"] is None
+    assert len(everything["cases"]) == 3
+    found, after = [], ""
+    for more in (True, False):
+        page = await call("GET", f"{slug(house)}/cases?limit=2{after}")
+        assert (page["next"] is not None) == more
+        found += page["cases"]
+        after = f"&after={page['next']}"
+    assert found == everything["cases"]
+    # What is not a case of this site has nothing behind it.
+    assert (await call("GET", f"{slug(house)}/cases?after={ids.new_id()}"))["cases"] == []
+
+
 async def test_a_blocked_document_is_refused_until_it_is_lifted(
     house: Gatehouse, call: Program
 ) -> None:

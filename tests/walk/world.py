@@ -168,7 +168,7 @@ async def _gates(
     )
     await desk.unit(journal.merge, device=device, rows=[row], count=1)
     site = desk.park.site_id
-    [case] = await desk.unit(cases.cases, site_id=site)
+    [case] = (await desk.unit(cases.cases, site_id=site)).rows
     block = await desk.unit(
         block_document, kind="id_card", number=document, reason=f"{mark} lit a fire"
     )

@@ -13,7 +13,7 @@ from shanmen.admission import errors
 from shanmen.admission.rules import CaseKind
 from shanmen.admission.service import blocked, cases, zones
 from shanmen.admission.service.blocked import BlockedView
-from shanmen.admission.service.cases import CaseView, EntryView
+from shanmen.admission.service.cases import CasePage, CaseView, EntryView
 from shanmen.db.pipeline import run
 from shanmen.db.session import Session, Unit
 from shanmen.kit import clock, documents
@@ -74,6 +74,9 @@ class CaseList(Struct, frozen=True):
     """Cases, the latest first."""
 
     cases: list[CaseOut]
+    next: Annotated[
+        UUID | None, Meta(description="Send it as `after` to get what follows; null: nothing does")
+    ]
 
 
 class CaseFile(Struct, kw_only=True, frozen=True):
@@ -154,10 +157,12 @@ class ZoneLimitPut(Struct, kw_only=True, forbid_unknown_fields=True):
     )
 
 
-async def cases_of(session: Session, *, slug: str, is_open: bool) -> list[CaseView]:
+async def cases_of(
+    session: Session, *, slug: str, is_open: bool, after: UUID | None, limit: int
+) -> CasePage:
     """The cases of the site at an address; raises SiteUnknown."""
     site = await sites.site(session, slug=slug)
-    return await cases.cases(session, site_id=site.id, is_open=is_open)
+    return await cases.cases(session, site_id=site.id, is_open=is_open, after=after, limit=limit)
 
 
 async def closed(session: Session, *, case_id: UUID, note: str) -> CaseView:
@@ -196,14 +201,18 @@ async def list_cases(
     which: Annotated[
         Literal["open", "closed"], QueryParameter(name="state", description="Which of them")
     ] = "open",
+    after: Annotated[UUID | None, QueryParameter(description="`next` of the answer before")] = None,
+    limit: Annotated[
+        int, QueryParameter(ge=1, le=cases.LISTED, description="Cases of an answer")
+    ] = cases.LISTED,
 ) -> CaseList:
     """List the cases that wait for somebody, or those that are closed.
 
     A case is opened when a gate's journal tells of something that does not fit, such as a ticket
-    that was used at two gates while one of them was cut off. The latest 100 are listed.
+    that was used at two gates while one of them was cut off.
     """
-    found = await unit(cases_of, slug=slug, is_open=which == "open")
-    return CaseList([CaseOut.of(one) for one in found])
+    found = await unit(cases_of, slug=slug, is_open=which == "open", after=after, limit=limit)
+    return CaseList([CaseOut.of(one) for one in found.rows], found.following)
 
 
 @get(

@@ -1,12 +1,12 @@
 """Cases that gates' journals opened, and the list of blocked documents."""
 
 from datetime import date
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
 from shanmen.admission.pages import tabs
@@ -43,20 +43,24 @@ class BlockForm(Struct, kw_only=True):
 
 @get(PATH, guards=MAY, include_in_schema=False)
 async def listed(
-    request: AnyRequest, unit: NamedDependency[Unit], staff: NamedDependency[SignedIn]
+    request: AnyRequest,
+    unit: NamedDependency[Unit],
+    staff: NamedDependency[SignedIn],
+    after: Annotated[UUID | None, QueryParameter()] = None,
 ) -> Response[bytes]:
     """The cases that wait, or those that are closed."""
     site = current_site(request, staff)
     closed = request.query_params.get("closed") == "1"
-    found = []
+    found = cases.CasePage([], None)
     if site is not None:
-        found = await unit(cases.cases, site_id=site.site_id, is_open=not closed)
+        found = await unit(cases.cases, site_id=site.site_id, is_open=not closed, after=after)
     locale = locale_of(request)
     return page(
         request,
         "admission/cases.html",
         place=site,
-        cases=found,
+        cases=found.rows,
+        older=found.following and f"{PATH}?closed={int(closed)}&after={found.following}",
         closed=closed,
         which=[
             (PATH, t(locale, "admission.cases.open"), not closed),

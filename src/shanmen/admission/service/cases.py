@@ -14,6 +14,7 @@ from shanmen.kit import clock
 
 NOTE_LENGTH = 500
 LISTED = 100
+"""Cases of a page."""
 
 CASES = """
 SELECT c.id, c.kind, c.opened_at, c.at, c.scan_id, c.ticket_id, c.details, c.closed_at, c.closed_by,
@@ -24,10 +25,13 @@ JOIN entrance e ON e.tenant_id = d.tenant_id AND e.id = d.entrance_id
 LEFT JOIN ticket t ON t.tenant_id = c.tenant_id AND t.id = c.ticket_id
 WHERE c.tenant_id = %(tenant)s
 """
-OF_SITE = (
-    f"{CASES} AND c.site_id = %(site)s AND (c.closed_at IS NULL) = %(open)s "
-    "ORDER BY c.opened_at DESC, c.id DESC LIMIT %(limit)s"
-)
+OF_SITE = f"""{CASES}
+    AND c.site_id = %(site)s AND (c.closed_at IS NULL) = %(open)s
+    AND (%(after)s::uuid IS NULL OR (c.opened_at, c.id) < (
+        SELECT opened_at, id FROM gate_case WHERE tenant_id = %(tenant)s AND id = %(after)s
+    ))
+ORDER BY c.opened_at DESC, c.id DESC LIMIT %(limit)s
+"""  # noqa: S608 - our own statement
 ONE = f"{CASES} AND c.id = %(case)s"
 OPEN = """
 SELECT count(*) FROM gate_case WHERE tenant_id = %s AND site_id = %s AND closed_at IS NULL
@@ -78,11 +82,31 @@ class EntryView:
     of_case: bool
 
 
-async def cases(session: Session, *, site_id: UUID, is_open: bool = True) -> list[CaseView]:
-    """The latest cases of a site, open or closed ones."""
-    asked = {"tenant": session.tenant_id, "site": site_id, "open": is_open, "limit": LISTED}
+@dataclass(frozen=True, slots=True)
+class CasePage:
+    """Cases, the latest first."""
+
+    rows: list[CaseView]
+    following: UUID | None
+    """What to ask for after them; None where they are the last."""
+
+
+async def cases(
+    session: Session,
+    *,
+    site_id: UUID,
+    is_open: bool = True,
+    after: UUID | None = None,
+    limit: int = LISTED,
+) -> CasePage:
+    """Cases of a site, open or closed ones: the latest, or those that follow `after`."""
+    asked = {
+        "tenant": session.tenant_id, "site": site_id, "open": is_open, "after": after,
+        "limit": limit + 1,
+    }  # fmt: skip
     [rows] = await run(session, [Statement(OF_SITE, asked)])
-    return [CaseView(*row) for row in rows]
+    found = [CaseView(*row) for row in rows[:limit]]
+    return CasePage(found, found[-1].id if len(rows) > limit else None)
 
 
 async def open_cases(session: Session, *, site_id: UUID) -> int:
