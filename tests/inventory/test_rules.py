@@ -266,6 +266,18 @@ def test_a_day_is_the_best_of_its_slots_at_the_lowest_price_that_can_be_bought()
     )  # fmt: skip
     day = day_offer(DAY, DayKind.HOLIDAY, offers, today=DAY, days_ahead=30)
     assert (day.state, day.price_fen, day.left) == (Availability.NEARLY_FULL, 12000, 10)
+    assert not day.dearer
+
+
+def test_a_day_knows_that_there_is_something_dearer():
+    adult, child = kind(), kind(max_age=12)
+    prices = {adult.id: 12000, child.id: 6000}
+    offers = slot_offers(
+        [adult, child], [slot(8, 10)], price=lambda t, _d: prices[t.id], admits=at_any_time,
+        today=DAY, now=NOW,
+    )  # fmt: skip
+    day = day_offer(DAY, DayKind.HOLIDAY, offers, today=DAY, days_ahead=30)
+    assert (day.price_fen, day.dearer) == (6000, True)
 
 
 def test_a_day_without_slots():

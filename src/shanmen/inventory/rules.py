@@ -274,6 +274,8 @@ class DayOffer:
     state: Availability
     price_fen: int | None
     left: int
+    dearer: bool = False
+    """Something else of the day costs more than that."""
 
 
 def offer_of(
@@ -378,7 +380,12 @@ def day_offer(
     day: date, kind: DayKind, offers: Sequence[SlotOffer], *, today: date, days_ahead: int
 ) -> DayOffer:
     """A day from the offers of its slots; `days_ahead` is the most of the types asked for."""
-    prices = [offer.price_fen for offer in offers if offer.price_fen is not None]
+    prices = {
+        one.price_fen
+        for offer in offers
+        for one in offer.types.values()
+        if one.bookable and one.price_fen is not None
+    }
     left = sum(offer.slot.left for offer in offers if offer.bookable)
     if offers:
         state = day_availability(offer.state for offer in offers)
@@ -388,4 +395,4 @@ def day_offer(
         state = Availability.NOT_YET
     else:
         state = Availability.CLOSED
-    return DayOffer(day, kind, state, min(prices, default=None), left)
+    return DayOffer(day, kind, state, min(prices, default=None), left, dearer=len(prices) > 1)

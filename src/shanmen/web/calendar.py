@@ -27,6 +27,8 @@ class CalendarDay:
     left: int | None = None
     label: str | None = None
     selected: bool = False
+    dearer: bool = False
+    """There is something dearer too: the price is shown as the lowest."""
 
 
 @dataclass(frozen=True, slots=True)

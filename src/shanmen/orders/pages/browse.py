@@ -86,6 +86,7 @@ def grid(
             offer.day,
             SLOT_STATES[offer.state],  # type: ignore[arg-type] # One of the calendar's states.
             price_fen=offer.price_fen,
+            dearer=offer.dearer,
             left=offer.left,
             href=f"{base}day={offer.day}",
             selected=offer.day == selected,
