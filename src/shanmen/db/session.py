@@ -250,10 +250,13 @@ class Database:
                 async with driver.pipeline():
                     for sql, params in session.closing:
                         await driver.execute(sql, params)
-                    await driver.commit()
+                    # The driver's own commit would wait for its answer before the pipeline ends,
+                    # and the pipeline for another.
+                    await driver.execute("COMMIT")
             if session.in_transaction():
                 await session.commit()
-            await driver.commit()
+            if driver.info.transaction_status is not TransactionStatus.IDLE:
+                await driver.commit()
         except (DBAPIError, psycopg.OperationalError) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
             if _is_away(error, cause):
