@@ -2,10 +2,12 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import httpx
 
 from shanmen.app import create_app
+from shanmen.catalog.service import set_on_sale
 from shanmen.kit import ids
 from shanmen.kit.settings import Settings
 from shanmen.payments.registry import Providers
@@ -61,6 +63,31 @@ async def test_a_refusal_is_repeated_as_well(shop: Shop):
     params = first.json()["params"]
     assert (params["limit"], params["per"], params["has"]) == (1, "slot", 1)
     assert params["ends"] == shop.park.day.isoformat()
+
+
+async def test_the_first_answer_stands_when_the_product_is_no_longer_sold(shop: Shop):
+    path, sent, key = f"/sites/{shop.park.slug}/orders", body(shop), ids.token(8)
+    first = await post(shop, path, sent, key)
+    assert first.status_code == 201
+    await shop.unit(
+        set_on_sale, ticket_type_id=UUID(sent["tickets"][0]["ticket_type_id"]), on_sale=False
+    )
+    again = await post(shop, path, sent, key)
+    assert (again.status_code, again.json()["number"]) == (201, first.json()["number"])
+    other = await post(shop, path, sent, ids.token(8))
+    assert (other.status_code, other.json()["code"]) == (409, "orders.not_on_sale")
+
+
+async def test_a_key_of_what_was_wrong_in_itself_is_not_for_something_else(shop: Shop):
+    path, sent, key = f"/sites/{shop.park.slug}/orders", body(shop), ids.token(8)
+    wrong = {**sent, "phone": "12"}
+    first = await post(shop, path, wrong, key)
+    assert (first.status_code, first.json()["code"]) == (422, "kit.phone_invalid")
+    assert (await post(shop, path, wrong, key)).json() == first.json()
+    other = await post(shop, path, sent, key)
+    assert (other.status_code, other.json()["code"]) == (422, "kit.idempotency_mismatch")
+    fresh = await post(shop, path, sent, ids.token(8))
+    assert fresh.status_code == 201
 
 
 async def test_after_a_restart_the_first_answer_stands(shop: Shop, db_url: str, data_dir):

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from shanmen.catalog.queries import catalog_at, current_catalog, known_catalog, version_statement
+from shanmen.catalog.queries import catalog_at, current_catalog, known_catalog
 from shanmen.catalog.rules import Catalog, TicketTypeInfo
 from shanmen.db.idempotency import Known, remember_statement
 from shanmen.db.locks import LOCK_KEYS, lock_key
@@ -70,19 +70,24 @@ class Batch:
     """Idempotency rows to write: key, request, status, answer."""
     _visits: dict[tuple[int, ...], Visit] = field(default_factory=dict)
 
-    def decide(self, prepared: Prepared) -> Outcome:
-        """The outcome of one request; a repeated key gets its first answer."""
-        request = prepared.request
+    def decide(self, request: PlaceOrder, prepared: Prepared | DomainError) -> Outcome:
+        """The outcome of one request, or of what is wrong in itself.
+
+        A repeated key gets its first answer, whatever has become of the catalog since.
+        """
         if request.key_hash is None:
-            return self._grant(prepared)
+            return self._outcome(prepared)
         known = self.known.get(request.key_hash)
         if known is not None:
             return _remembered(known, request)
-        outcome = self._grant(prepared)
+        outcome = self._outcome(prepared)
         status, answer = _answer(outcome)
         self.known[request.key_hash] = Known(request.request_hash, status, answer)
         self.answers.append((request.key_hash, request.request_hash, status, answer))
         return outcome
+
+    def _outcome(self, prepared: Prepared | DomainError) -> Outcome:
+        return prepared if isinstance(prepared, DomainError) else self._grant(prepared)
 
     def _grant(self, prepared: Prepared) -> Outcome:
         channel = prepared.request.channel
@@ -197,7 +202,7 @@ async def place_orders(
     """
     catalog = await current_catalog(session)
     batch, outcomes = await _decide(session, requests, catalog, hold_seconds)
-    if batch is not None and (statement := _writing(batch)) is not None:
+    if (statement := _writing(batch)) is not None:
         await run(session, [statement])
     return outcomes
 
@@ -217,8 +222,6 @@ async def place_and_tell(
     if catalog is None:
         catalog = await current_catalog(session)
     batch, outcomes = await _decide(session, requests, catalog, hold_seconds)
-    if batch is None:
-        return outcomes, {}
     if (statement := _writing(batch)) is not None:
         run_at_commit(session, [statement])
     return outcomes, {g.placed.id: g for g in batch.granted}
@@ -226,37 +229,30 @@ async def place_and_tell(
 
 async def _decide(
     session: Session, requests: Sequence[PlaceOrder], catalog: Catalog, hold_seconds: int
-) -> tuple[Batch | None, list[Outcome]]:
-    """Decide all; there is no batch where each request is wrong in itself."""
-    outcomes: dict[int, Outcome] = {}
+) -> tuple[Batch, list[Outcome]]:
+    """Decide all. What is wrong in itself needs no place, but may be known by its key."""
+    decided: dict[int, Prepared | DomainError] = {}
     prepared: list[tuple[int, Prepared]] = []
     for index, request in enumerate(requests):
         try:
             prepared.append((index, prepare(request, catalog=catalog, keyring=session.keyring)))
         except DomainError as error:
-            outcomes[index] = error
-    ready: list[tuple[int, Prepared]] = []
-    for index, chosen in await choose_companions(session, prepared):
-        if isinstance(chosen, DomainError):
-            outcomes[index] = chosen
-        else:
-            ready.append((index, chosen))
-    batch = None
-    if ready:
-        batch = await _open(session, [p for _, p in ready], catalog, hold_seconds)
-        for index, request_ready in ready:
-            outcomes[index] = batch.decide(request_ready)
-    else:
-        [rows] = await run(session, [version_statement(session.tenant_id)])
-        await _require(session, catalog, rows[0][0] if rows else 0)
-    return batch, [outcomes[index] for index in range(len(requests))]
+            decided[index] = error
+    decided.update(await choose_companions(session, prepared))
+    ready = [one for one in decided.values() if not isinstance(one, DomainError)]
+    keys = {request.key_hash for request in requests if request.key_hash is not None}
+    batch = await _open(session, ready, keys, catalog, hold_seconds)
+    return batch, [batch.decide(request, decided[n]) for n, request in enumerate(requests)]
 
 
 async def _open(
-    session: Session, requests: list[Prepared], catalog: Catalog, hold_seconds: int
+    session: Session,
+    requests: list[Prepared],
+    keys: set[bytes],
+    catalog: Catalog,
+    hold_seconds: int,
 ) -> Batch:
     tenant = session.tenant_id
-    keys = {r.request.key_hash for r in requests if r.request.key_hash is not None}
     locks = limits.subjects(tenant, requests, catalog)
     locks.update([lock_key("idempotency", tenant, key) for key in keys])
     now = clock.now()
