@@ -141,14 +141,28 @@ class Sale:
     http: httpx.AsyncClient
     dice: random.Random
     bought: list[Bought] = field(default_factory=list)
+    struck: asyncio.Event = field(default_factory=asyncio.Event)
+    """The blow has fallen: those who come late may come."""
 
-    async def run(self, *, buyers: int, at_once: int, every_nth_pays: int) -> None:
-        """All of them buy, so many at a time."""
+    @property
+    def answered(self) -> int:
+        """How many buyers have heard what became of their order."""
+        return sum(wish.status != 0 for wish in self.bought)
+
+    @property
+    def paid(self) -> int:
+        """How many have paid."""
+        return sum(wish.paid for wish in self.bought)
+
+    async def run(self, *, buyers: int, at_once: int, every_nth_pays: int, late: int = 0) -> None:
+        """All of them buy, so many at a time; the last ones come only after the blow."""
         self.bought = [Bought(str(ids.new_id()), self._order()) for _ in range(buyers)]
         waiting = iter(enumerate(self.bought))
 
         async def buyer() -> None:
             for number, wish in waiting:
+                if number >= buyers - late:
+                    await self.struck.wait()
                 answer = await self.place(wish)
                 wish.status, wish.answer = answer.status_code, answer.json()
                 if wish.placed and number % every_nth_pays == 0:

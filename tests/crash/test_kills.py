@@ -19,8 +19,9 @@ VICTIMS = ("web", "worker", "postgres")
 CAPACITY = 150
 BUYERS = 160
 AT_ONCE = 24
-SALE_SECONDS = 1.5
-"""So long a sale lasts at the least, so that the blow falls within it."""
+LATE = 20
+"""Buyers who come after the blow, so that it falls into the sale on any machine."""
+MOMENT_SECONDS = 0.01
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +50,23 @@ async def kill_during_a_sale(machine: Machine, victim: str, seed: int) -> None:
     async with sale(machine, seed=seed, capacity=CAPACITY) as shop:
         before = machine.pids(victim)
 
-        async def blow() -> None:
-            await asyncio.sleep(dice.uniform(0.1, SALE_SECONDS))
+        async def blow() -> tuple[int, int]:
+            moment = dice.randint(BUYERS // 10, BUYERS - LATE - AT_ONCE)
+
+            async def come() -> bool:
+                return shop.answered >= moment and shop.paid > 0
+
+            assert await until(come, READY_SECONDS, pause=MOMENT_SECONDS)
+            await asyncio.sleep(dice.uniform(0, MOMENT_SECONDS))
             machine.kill(victim, dice)
+            shop.struck.set()
+            return shop.answered, shop.paid
 
         killing = asyncio.create_task(blow())
-        await shop.run(buyers=BUYERS, at_once=AT_ONCE, every_nth_pays=4)
-        await killing
+        await shop.run(buyers=BUYERS, at_once=AT_ONCE, every_nth_pays=4, late=LATE)
+        answered, paid = await killing
+        # In the middle: some know that they have an order, some have paid, others know nothing yet.
+        assert 0 < paid < answered < BUYERS
         assert sum(wish.placed for wish in shop.bought) > CAPACITY / 3
         await same_answers_again(shop)
         await paid_orders_are_issued(shop)
