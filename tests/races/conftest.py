@@ -45,8 +45,12 @@ MakeWorld = Callable[..., Awaitable[World]]
 
 @pytest.fixture
 async def world(own_url: str) -> AsyncIterator[MakeWorld]:
-    """Makes the park: `await world(capacity=…, off=("stock", "check"))`."""
+    """Makes the park: `await world(capacity=…, off=("stock", "check"))`.
+
+    Where all guards were on, the auditors have the last word.
+    """
     opened: list[TamperedDatabase] = []
+    guarded: list[World] = []
 
     async def make(
         *, off: tuple[str, ...] = (), rewrite: Rewrite | None = None, capacity: int = 100
@@ -63,8 +67,13 @@ async def world(own_url: str) -> AsyncIterator[MakeWorld]:
         )
         opened.append(database)
         park = await make_park(database, code="race", capacity=capacity)
-        return World(own_url, database, park, Desk(database, park))
+        made = World(own_url, database, park, Desk(database, park))
+        if not off and rewrite is None:
+            guarded.append(made)
+        return made
 
     yield make
+    for made in guarded:
+        await made.assert_sound()
     for database in opened:
         await database.close()

@@ -17,11 +17,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from shanmen.db.keys import Keyrings
 from shanmen.db.session import Database
 
-ROW_LOCK = re.compile(r"\s+FOR NO KEY UPDATE( SKIP LOCKED)?")
+ROW_LOCK = re.compile(r"\s+FOR NO KEY UPDATE( OF \w+)?( SKIP LOCKED)?")
 FIRST_TABLE = re.compile(r"\bFROM\s+(\w+)")
 CONSTRAINTS = {
     "check": "ALTER TABLE stock DROP CONSTRAINT ck_stock_no_oversell",
     "key": "ALTER TABLE idempotency DROP CONSTRAINT pk_idempotency",
+    "scan": "ALTER TABLE scan DROP CONSTRAINT pk_scan",
+    "journal": "ALTER TABLE gate_journal DROP CONSTRAINT pk_gate_journal",
     "issue": "ALTER TABLE ticket DROP CONSTRAINT pk_ticket",
     "notice": "ALTER TABLE payment_notice DROP CONSTRAINT "
     "uq_payment_notice_tenant_id_provider_event_id",

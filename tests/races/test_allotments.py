@@ -142,6 +142,14 @@ async def test_a_sale_waits_for_a_share_that_begins_and_keeps_to_it(world: MakeW
     await w.assert_sound()
 
 
+async def test_without_the_lock_a_sale_overlooks_a_share_that_begins(world: MakeWorld):
+    w = await world(capacity=10, off=("stock",))
+    met = await w.collide(divide(w, share("window", 10), share("ota", 0)), buy(w, "ota"), at=BEGINS)
+    # All ten were promised to the window, which now gets nine.
+    assert isinstance(met.second, Placed)
+    assert isinstance(await buy(w, "window", 10), SoldOut)
+
+
 async def test_a_sale_waits_for_a_cap_that_begins_and_keeps_to_it(world: MakeWorld):
     w = await world(capacity=10)
     assert isinstance(await buy(w, "web", 2), Placed)
@@ -153,6 +161,17 @@ async def test_a_sale_waits_for_a_cap_that_begins_and_keeps_to_it(world: MakeWor
     assert isinstance(await buy(w, "web"), Placed)
     assert (await state(w)).caps == {str(adult): (3, 0)}
     await w.assert_sound()
+
+
+async def test_without_the_lock_a_sale_overlooks_a_cap_that_begins(world: MakeWorld):
+    w = await world(capacity=10, off=("stock",))
+    assert isinstance(await buy(w, "web", 2), Placed)
+    slot, adult = w.park.slots[0], w.park.types["adult"]
+    capping = w.desk.unit(edit_slot, slot_id=slot, caps={adult: 3})
+    met = await w.collide(capping, buy(w, "web", 2), at=BEGINS)
+    # Four of a type of which three may come.
+    assert isinstance(met.second, Placed)
+    assert await w.stock_differences() != []
 
 
 async def test_what_is_given_back_while_a_share_begins_is_counted_once(world: MakeWorld):

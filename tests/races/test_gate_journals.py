@@ -99,6 +99,15 @@ async def test_the_same_scan_counts_once(world: MakeWorld, journal_first: bool):
     assert await w.desk.count("gate_case") == 0
 
 
+async def test_without_locks_the_same_scan_counts_twice(world: MakeWorld):
+    w = await world(off=("ticket", "scan"))
+    device = await gate(w)
+    placed, view = await paid(w)
+    scan = ids.new_id()
+    await w.collide(told(w, device, view, scan), asked(w, device, view, scan), at=DECIDED)
+    assert (await w.desk.view(placed)).tickets[0].persons_entered == 2
+
+
 async def test_an_upload_and_its_repetition_count_once(world: MakeWorld):
     w = await world()
     device = await gate(w)
@@ -109,6 +118,15 @@ async def test_an_upload_and_its_repetition_count_once(world: MakeWorld):
     assert (met.first.through, met.second.through) == (1, 1)
     assert await w.desk.count("gate_journal") == 1
     assert (await w.desk.view(placed)).tickets[0].persons_entered == 1
+
+
+async def test_without_locks_an_upload_and_its_repetition_count_twice(world: MakeWorld):
+    w = await world(off=("gate_device", "ticket", "scan", "journal"))
+    device = await gate(w)
+    placed, view = await paid(w)
+    scan = ids.new_id()
+    await w.collide(told(w, device, view, scan), told(w, device, view, scan), at=DECIDED)
+    assert (await w.desk.view(placed)).tickets[0].persons_entered == 2
 
 
 async def test_a_refund_that_meets_a_journal(world: MakeWorld):

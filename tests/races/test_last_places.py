@@ -65,12 +65,25 @@ async def rush(crowd: list[Process], world: World, *off: str) -> Counter[str]:
     return total
 
 
+async def keep_auditing(world: World, over: asyncio.Event) -> int:
+    """Recompute the stock again and again while others sell; returns how often."""
+    times = 0
+    while not over.is_set():
+        assert await world.stock_differences() == []
+        times += 1
+    return times
+
+
 @pytest.mark.parametrize("places", [PLACES, 1])
 async def test_two_hundred_buyers_get_the_places_there_are(
     world: MakeWorld, crowd: list[Process], places: int
 ):
     w = await world(capacity=places)
+    over = asyncio.Event()
+    auditor = asyncio.create_task(keep_auditing(w, over))
     met = await rush(crowd, w)
+    over.set()
+    assert await auditor > 1
     assert met == {"Placed": places, "SoldOut": PROCESSES * BUYERS - places}
     assert await w.desk.counters() == (places, 0)
     assert await w.desk.count("orders") == places
