@@ -1,6 +1,6 @@
 """A park with gates: two lanes at the east gate, one at the west gate, and tickets to try."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -68,6 +68,9 @@ class Gates:
         start = clock.to_utc(self.day + timedelta(days=days), time(0), ZONE)
         return start + timedelta(hours=hour, minutes=minute, seconds=second)
 
+    def _window(self, zone: int, first: int, last: int) -> tuple[int, str, str]:
+        return zone, self.at(first).isoformat(), self.at(last).isoformat()
+
     async def ticket(
         self,
         kind: str = "adult",
@@ -87,8 +90,12 @@ class Gates:
         home: int | None = None,
         people: list[int] | None = None,
         shift_days: int = 0,
+        windows: Sequence[tuple[int, int, int]] = (),
     ) -> Made:
-        """Make a ticket for the visit's day; its window is given in hours of the day."""
+        """Make a ticket for the visit's day; its windows are given in hours of the day.
+
+        `windows` are those of zones, by number, that it opens at a time of their own.
+        """
         size = party or {"family": 3}.get(kind, 1)
         valid_from = self.at(starts, days=shift_days)
         valid_until = self.at(ends, days=days - 1 + shift_days)
@@ -107,6 +114,7 @@ class Gates:
                         valid_until=valid_until, party_size=size, entries=entries, zones=zones,
                         flags=flags, generation=generation, status=status,
                         persons_entered=entered, issued_at=clock.now(),
+                        windows=[self._window(*each) for each in windows] or None,
                     )
                 )  # fmt: skip
             for seq, person in enumerate(persons):

@@ -89,6 +89,38 @@ def test_the_newest_migration_is_the_only_end():
     assert migrate.newest() == max(names).partition("_")[0]
 
 
+def test_tickets_from_before_open_their_zones_with_the_visit(cluster: Cluster):
+    name = f"earlier_{ids.new_id().hex[-8:]}"
+    execute(cluster.admin_url, f"CREATE DATABASE {name}")
+    url = cluster.url(name)
+    try:
+        migrate.upgrade(url, app_role=APP_ROLE, revision="0008")
+        execute(
+            url,
+            """
+            SET session_replication_role = replica;
+            INSERT INTO pool (tenant_id, id, site_id, name)
+            SELECT n, md5('pool' || n)::uuid, md5('site' || n)::uuid, '{}'
+            FROM generate_series(1, 3) n;
+            INSERT INTO ticket (tenant_id, id, order_id, order_number, seq, site_id, ticket_type_id,
+              slot_id, visit_day, valid_from, valid_until, party_size, entries, zones, issued_at)
+            SELECT n, md5('ticket' || n)::uuid, md5('order' || n)::uuid, 'x', 0,
+              md5('site' || n)::uuid, md5('type')::uuid, md5('slot')::uuid, '2026-05-01',
+              '2026-05-01 08:00Z', '2026-05-01 10:00Z', 1, 1, 3, now()
+            FROM generate_series(1, 3) n
+            """,
+        )
+        migrate.upgrade(url, app_role=APP_ROLE)
+        with psycopg.connect(url) as connection:
+            rows = connection.execute(
+                "SELECT (SELECT count(*) FROM ticket WHERE windows IS NULL),"
+                " (SELECT count(*) FROM pool WHERE zone_id IS NULL)"
+            ).fetchone()
+        assert rows == (3, 3)
+    finally:
+        cluster.drop(name)
+
+
 def test_counters_from_before_learn_the_day_of_their_slot(cluster: Cluster):
     """Also for an owner who is bound by row-level security, as most are."""
     name = f"earlier_{ids.new_id().hex[-8:]}"

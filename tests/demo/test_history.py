@@ -32,7 +32,7 @@ FROM stock k
 LEFT JOIN (orders o CROSS JOIN LATERAL jsonb_array_elements(o.lines) line
            CROSS JOIN LATERAL jsonb_array_elements(line.value->'draws') d)
   ON o.tenant_id = k.tenant_id AND (d.value->>0)::uuid = k.id
-     AND NOT (line.value->>'refunded')::boolean
+     AND NOT coalesce((line.value->>'refunded')::boolean, false)
 WHERE k.scope = 'slot'
 GROUP BY k.tenant_id, k.id, k.held, k.sold
 """

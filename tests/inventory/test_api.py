@@ -206,9 +206,15 @@ async def test_days_and_their_availability(
     assert (answer.status_code, answer.json()["code"]) == (422, "inventory.too_many_days")
 
 
-async def test_pools_and_schedules(editor: Caller, park: Park):
+async def test_pools_and_schedules(editor: Caller, park: Park, stand: Stand):
     pool = await editor.ok("POST", f"/sites/{park.slug}/pools", {"name": {"zh-CN": "剧场"}})
     path = f"/pools/{pool['id']}"
+    assert pool["zone_id"] is None
+    named = {"name": {"zh-CN": "剧场"}, "zone_id": str(park.zone_id)}
+    assert (await editor.ok("PUT", path, named))["zone_id"] == str(park.zone_id)
+    elsewhere = await editor("PUT", path, named | {"zone_id": str(stand.pool_id)})
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (404, "sites.zone_unknown")
+    assert elsewhere.json()["field"] == "zone_id"
     spec = {
         "name": "Daily",
         "date_from": f"{park.day}",

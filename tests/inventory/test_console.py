@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -182,6 +183,25 @@ async def test_a_pool_and_its_schedule(console: Console, stand: Stand):
     gone = await console.post(page, {"do": "delete"})
     assert gone.status_code == 303
     assert await stand.unit(schedules, pool_id=theatre.id) == []
+
+
+async def test_a_pool_says_whose_zone_its_places_are_of(console: Console, stand: Stand, park: Park):
+    here = "/console/schedules"
+    page = await console.get(here)
+    assert f'<option value="{park.zone_id}">Main</option>' in page
+    assert "opens Main" not in page
+    change = {"name-zh": "游船", "position": "0", "do": "save"}
+    path = f"/console/pools/{stand.pool_id}"
+    saved = await console.post(path, change | {"zone_id": str(park.zone_id)}, on=here)
+    assert saved.status_code == 303, saved.text
+    page = await console.get(here)
+    assert f'<option value="{park.zone_id}" selected>Main</option>' in page
+    assert "opens Main" in page
+    wrong = await console.post(path, change | {"zone_id": str(uuid4())}, on=here)
+    assert wrong.status_code == 404
+    assert "We could not find this zone" in wrong.text
+    await console.post(path, change | {"zone_id": ""}, on=here)
+    assert "opens Main" not in await console.get(here)
 
 
 async def test_a_slot_and_a_day(console: Console, stand: Stand):

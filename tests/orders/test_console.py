@@ -187,6 +187,7 @@ async def test_staff_choose_the_second_time_of_a_bundle(shop: Shop) -> None:
     assert (await shop.post(here, chosen, on=here)).status_code == 303
     rides = await shop.unit(slots_by_id, ids=shop.park.ride_slots)
     assert [rides[slot].sold for slot in shop.park.ride_slots] == [0, 0, 1]
+    assert "另含 索道 12:00–14:00" in await shop.get(here.removesuffix("/reschedule"))
 
 
 async def test_staff_give_a_bundle_no_other_time_than_was_shown(shop: Shop) -> None:

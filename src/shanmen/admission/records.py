@@ -109,7 +109,7 @@ LEFT JOIN LATERAL (
     FROM scan s
     WHERE s.tenant_id = t.tenant_id AND s.ticket_id = t.id AND s.persons > 0
       AND s.direction = 'in' AND s.undone_at IS NULL
-      AND t.entries > 0 AND {SEVERAL}
+      AND (t.entries > 0 OR t.windows IS NOT NULL) AND {SEVERAL}
 ) AS came ON true
 WHERE t.tenant_id = %s AND t.id = ANY(%s::uuid[]) AND t.persons_entered > 0
 """  # noqa: S608 - our own condition
@@ -144,7 +144,7 @@ class History:
     persons: Sequence[int] | None = None
     """How many entered there, negative for those who left."""
     came_by: Sequence[UUID] | None = None
-    """Of a ticket with so many entries into several zones: where people ever entered."""
+    """Of a ticket whose entries count in each of several zones: where people ever entered."""
     came: Sequence[int] | None = None
     """How many entered there."""
 
@@ -217,6 +217,7 @@ class Known:
         ticket = self.tickets.get(scan.ticket_id) if scan.ticket_id else None
         kind = self.types.get(scan.ticket_type_id) if scan.ticket_type_id else None
         people = self.holders.get(scan.ticket_id, ()) if scan.ticket_id else ()
+        valid_from, valid_until = _window(ticket, place, scan.at)
         return DecisionView(
             scan_id=scan.id,
             at=scan.at,
@@ -244,8 +245,8 @@ class Known:
             ticket_type_number=kind.number if kind else None,
             audience=kind.audience if kind else "",
             names=masked_names(people, keyring=self.keyring),
-            valid_from=ticket.valid_from if ticket else None,
-            valid_until=ticket.valid_until if ticket else None,
+            valid_from=valid_from,
+            valid_until=valid_until,
             staff=scan.staff_label,
             override_by=scan.override_by,
             override_reason=scan.override_reason,
@@ -253,3 +254,14 @@ class Known:
             undone_by=scan.undone_by,
             undo_reason=scan.undo_reason,
         )
+
+
+def _window(
+    ticket: GateTicket | None, place: Place | None, at: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """When the ticket admits where it was shown."""
+    if ticket is None:
+        return None, None
+    if place is None:
+        return ticket.valid_from, ticket.valid_until
+    return ticket.window_in(place.zone_number, at)

@@ -93,6 +93,8 @@ class ParkSpec:
     logins: Sequence[Login]
     shares: Mapping[str, Sequence[AllotmentSpec]] = field(default_factory=dict)
     """How pools are divided among channels, by the pool's key."""
+    pool_zones: Mapping[str, str] = field(default_factory=dict)
+    """The key of the zone that a pool's places are in, by the pool's key."""
 
 
 @dataclass(slots=True)
@@ -135,34 +137,40 @@ async def build(session: Session, *, spec: ParkSpec, password_hash: str, today: 
         phone=spec.phone,
     )
     built = Built(tenant.tenant_id, site.id)
-    await _places(session, spec)
-    await _stock(session, spec, built, today)
+    zones = await _places(session, spec)
+    await _stock(session, spec, built, zones, today)
     return built
 
 
-async def _places(session: Session, spec: ParkSpec) -> None:
+async def _places(session: Session, spec: ParkSpec) -> dict[str, UUID]:
+    """Zones with their entrances and lanes; returns the zones by their keys."""
     zones = {
-        key: await places.create_zone(session, site_slug=spec.slug, name=name)
+        key: (await places.create_zone(session, site_slug=spec.slug, name=name)).id
         for key, name in spec.zones.items()
     }
     for gate in spec.gates:
         entrance = await places.create_entrance(
-            session, site_slug=spec.slug, zone_id=zones[gate.zone].id, name=gate.name
+            session, site_slug=spec.slug, zone_id=zones[gate.zone], name=gate.name
         )
         for direction, names in (("in", gate.lanes_in), ("out", gate.lanes_out)):
             for name in names:
                 await admission.create_lane(
                     session, entrance_id=entrance.id, name=name, direction=direction
                 )
+    return zones
 
 
-async def _stock(session: Session, spec: ParkSpec, built: Built, today: date) -> None:
+async def _stock(
+    session: Session, spec: ParkSpec, built: Built, zones: Mapping[str, UUID], today: date
+) -> None:
     """Types, draws and shares before schedules: each slot is made once, with what it needs."""
     for position, (key, (name, _)) in enumerate(spec.pools.items()):
         pool = await pools.create_pool(
             session,
             site_id=built.site_id,
-            spec=PoolSpec(name=_text(name), position=position),
+            spec=PoolSpec(
+                name=_text(name), position=position, zone_id=zones.get(spec.pool_zones.get(key, ""))
+            ),
         )
         built.pools[key] = pool.id
     for kind in spec.kinds:

@@ -10,6 +10,7 @@ from uuid import UUID
 from shanmen.demo.plan import PlannedTicket
 from shanmen.kit import clock
 from shanmen.tickets.gate import GateTicket
+from shanmen.tickets.zones import ZoneWindow, window_at, windows_from
 
 
 class Show(StrEnum):
@@ -63,6 +64,8 @@ days speaks of them."""
 WALK = timedelta(minutes=33)
 """From the purchase to the gate: longer than the half hour that is the longest batch of scans."""
 QUARTER = timedelta(minutes=15)
+TO_CABLEWAY = timedelta(minutes=15)
+"""On foot from the gate to the station, at the least."""
 
 
 @dataclass(slots=True)
@@ -118,12 +121,20 @@ class Visitor:
             self._go_on(at)
         return self.stands
 
+    def _ride(self, at: datetime) -> ZoneWindow | None:
+        """When the cableway takes this ticket, where that is not with the visit."""
+        return window_at(windows_from(self.ticket.windows), CABLEWAY, at)
+
     def _hours(self) -> tuple[datetime, timedelta]:
         """When people come with this ticket: in its time, by daylight where that is a whole day."""
         opens, closes = self.ticket.valid_from, self.ticket.valid_until
         if closes - opens >= WHOLE_DAY:
             day = clock.local(opens, self.timezone).date()
             opens, closes = (clock.to_utc(day, hour, self.timezone) for hour in DAYLIGHT)
+        ride = self._ride(opens)
+        if ride is not None:
+            # Whoever has a place on the cableway comes early enough for it.
+            closes = max(opens, min(closes, ride.ends - 2 * TO_CABLEWAY))
         return opens, closes - opens
 
     @property
@@ -147,12 +158,22 @@ class Visitor:
         """Up by the cableway, where the ticket has it; out in the afternoon."""
         dice, day = self.dice, clock.local(at, self.timezone).date()
         if self.ticket.zones >> CABLEWAY & 1:
-            self._stand(at + timedelta(minutes=dice.uniform(25, 110)), CABLEWAY, self._show())
+            self._stand(self._boards(at, dice.random()), CABLEWAY, self._show())
         stay = timedelta(minutes=dice.triangular(90, 420, 250))
         leave = min(at + stay, clock.to_utc(day, LEAVE_BY, self.timezone))
         if self.exits and MAIN in self.lanes.outward and dice.random() < COUNTED_OUT:
             leave = max(leave, at + timedelta(minutes=20))
             self._stand(leave, MAIN, Show.DOCUMENT, out=True, persons=self.ticket.party_size)
+
+    def _boards(self, at: datetime, lot: float) -> datetime:
+        """When the party stands at the cableway: at its time, else when it has walked there."""
+        first, last = at + timedelta(minutes=25), at + timedelta(minutes=110)
+        ride = self._ride(at)
+        if ride is not None:
+            # Who is too late for the ride tries all the same.
+            first = max(ride.starts, at + TO_CABLEWAY)
+            last = max(first, ride.ends)
+        return first + lot * (last - first)
 
     def _show(self) -> Show:
         lot = self.dice.random()

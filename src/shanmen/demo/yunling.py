@@ -145,8 +145,8 @@ KINDS = (
         TicketTypeSpec(
             name=LocalText(zh="大门 + 索道套票", en="Gate and cableway"),
             description=LocalText(
-                zh="大门一次入园与当日索道上行。",
-                en="One entry and the cableway up on the same day.",
+                zh="大门一次入园，并在所选时段乘索道上行。",
+                en="One entry, and the cableway up at the time that you choose.",
             ),
             audience="adult",
             zones=[0, 1],
@@ -301,6 +301,7 @@ YUNLING = ParkSpec(
         "cableway": (both("索道", "Cableway"), RIDE_HOURS),
         "theatre": (both("云海剧场", "Cloud theatre"), SHOW_HOURS),
     },
+    pool_zones={"gate": "main", "cableway": "cableway", "theatre": "theatre"},
     kinds=KINDS,
     logins=logins.YUNLING,
     # Guaranteed for a while, and never so much that visitors of the demo find nothing left.

@@ -43,6 +43,7 @@ from shanmen.edge.presented import Presented, recognise
 from shanmen.edge.tickets import counts
 from shanmen.tickets.rotating import Outcome
 from shanmen.tickets.token import TicketBody
+from shanmen.tickets.zones import ZoneWindow
 
 Method = Literal["qr", "document", "manual"]
 METHODS: Mapping[Code, Method] = {
@@ -297,6 +298,10 @@ def _facts_of_row(row: TicketRow, *, site: PlaceKey) -> TicketFacts:
         flags=row.flags,
         generation=row.generation,
         status=row.status,
+        zone_windows=tuple(
+            ZoneWindow(zone, moment_of(starts), moment_of(ends))
+            for zone, starts, ends in row.windows
+        ),
     )
 
 

@@ -23,11 +23,16 @@ T = TypeVar("T")
 _KEY = "memory"
 _SETUP = "setup"
 
+_ROWS = 1
+"""How much of `TicketRow` this program keeps; one more with each field that gates go by."""
+
 
 class _Kept(Struct, frozen=True, kw_only=True):
     """The small things, as they are on the disk."""
 
     mark: str = ""
+    rows: int = 0
+    """`_ROWS` of the program that kept the tickets: an older one dropped what it did not know."""
     setup_digest: str = ""
     epoch: int = 0
     loading: bool = False
@@ -72,8 +77,8 @@ class Memory:
 
     @property
     def mark(self) -> str:
-        """How far changes are known; empty for not at all."""
-        return self._kept.mark
+        """How far changes are known; empty for not at all, or less than this program goes by."""
+        return self._kept.mark if self._kept.rows == _ROWS else ""
 
     @property
     def setup_digest(self) -> str:
@@ -166,7 +171,7 @@ class Memory:
         """A page of changes is in the store whole."""
         loading = self._kept.loading and more
         synced_at = self._kept.synced_at if more else at
-        self._keep(mark=mark, loading=loading, synced_at=synced_at, skew_ms=skew_ms)
+        self._keep(mark=mark, rows=_ROWS, loading=loading, synced_at=synced_at, skew_ms=skew_ms)
 
     def settle(self) -> None:
         """A fresh load is through: what only tickets before it were marked with is forgotten."""

@@ -22,12 +22,15 @@ class Pool(TenantRow, Base):
     __tablename__ = "pool"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "site_id"], ["site.tenant_id", "site.id"]),
+        ForeignKeyConstraint(["tenant_id", "zone_id"], ["zone.tenant_id", "zone.id"]),
         tenant_index("site_id"),
     )
 
     site_id: Mapped[uuid.UUID]
     name: Mapped[Names]
     position: Mapped[int] = mapped_column(server_default=text("0"))
+    zone_id: Mapped[uuid.UUID | None]
+    """The zone that its places are in: its slots are the times at which tickets open that zone."""
 
 
 class Schedule(TenantRow, Base):

@@ -223,14 +223,18 @@ class PoolView:
     site_id: UUID
     name: dict[str, str]
     position: int
+    zone_id: UUID | None
+
+
+POOL = select(Pool.id, Pool.site_id, Pool.name, Pool.position, Pool.zone_id)
 
 
 async def pools(session: Session, *, site_id: UUID) -> list[PoolView]:
     """A site's pools in the operator's order."""
     rows = await session.execute(
-        select(Pool.id, Pool.site_id, Pool.name, Pool.position)
-        .where(Pool.tenant_id == session.tenant_id, Pool.site_id == site_id)
-        .order_by(Pool.position, Pool.id)
+        POOL.where(Pool.tenant_id == session.tenant_id, Pool.site_id == site_id).order_by(
+            Pool.position, Pool.id
+        )
     )
     return [PoolView(*row) for row in rows]
 
@@ -238,11 +242,7 @@ async def pools(session: Session, *, site_id: UUID) -> list[PoolView]:
 async def pool(session: Session, *, pool_id: UUID) -> PoolView:
     """One pool; raises PoolNotFound."""
     row = (
-        await session.execute(
-            select(Pool.id, Pool.site_id, Pool.name, Pool.position).where(
-                Pool.tenant_id == session.tenant_id, Pool.id == pool_id
-            )
-        )
+        await session.execute(POOL.where(Pool.tenant_id == session.tenant_id, Pool.id == pool_id))
     ).one_or_none()
     if row is None:
         raise PoolNotFound

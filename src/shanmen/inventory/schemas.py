@@ -25,6 +25,14 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     name: LocalText
     position: Annotated[int, Meta(ge=-10_000, le=10_000)] = 0
+    zone_id: Annotated[
+        UUID | None,
+        Meta(
+            description="The site's zone that the places are in. Where it is another than the "
+            "visit's, a bundle opens it in its slot of this pool alone, and not with the visit. "
+            "It holds for tickets that are sold or moved from then on; null names none."
+        ),
+    ] = None
 
 
 class SlotSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,6 +156,9 @@ class PoolOut(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     name: Annotated[dict[str, str], Meta(examples=[{"zh-CN": "大门", "en": "Main gate"}])]
     position: int
+    zone_id: Annotated[
+        UUID | None, Meta(description="The zone that its places are in, if it says so.")
+    ]
 
 
 class SlotPlanOut(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,6 +34,10 @@ SELECT s.id, s.pool_id, s.day, s.starts_at, s.ends_at, s.status,
 FROM slot s JOIN stock k ON k.tenant_id = s.tenant_id AND k.slot_id = s.id
 WHERE s.tenant_id = %s AND s.id = ANY(%s::uuid[])
 """
+ZONES = """
+SELECT p.id, z.number FROM pool p JOIN zone z ON z.tenant_id = p.tenant_id AND z.id = p.zone_id
+WHERE p.tenant_id = %s AND p.id = ANY(%s::uuid[])
+"""
 APPLY = """
 UPDATE stock SET held = stock.held + d.held, sold = stock.sold + d.sold
 FROM unnest(%s::uuid[], %s::int[], %s::int[]) AS d(id, held, sold)
@@ -217,6 +221,11 @@ def lock_statements(tenant_id: int, slot_ids: Iterable[UUID]) -> tuple[Statement
     """Locks the slots in the documented order, then reads them with all their counters."""
     params = (tenant_id, array(slot_ids))
     return Statement(LOCK, params), Statement(COUNTERS, params)
+
+
+def zones_statement(tenant_id: int, pool_ids: Iterable[UUID]) -> Statement:
+    """Reads in which zones the places of pools are; pools that name none have no row."""
+    return Statement(ZONES, (tenant_id, array(pool_ids)))
 
 
 def locked(rows: Iterable[tuple[Any, ...]]) -> LockedStock:

@@ -5,7 +5,7 @@ Pure decisions; times are instants.
 
 import unicodedata
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -13,6 +13,7 @@ import msgspec
 
 from shanmen.catalog.rules import RefundRule, TicketTypeInfo, refund_fee
 from shanmen.orders.errors import NameInvalid, TransitionRefused
+from shanmen.tickets.zones import ZoneWindow, days_of
 
 MAX_NAME = 60
 EXTENDABLE_MINUTES = 5
@@ -87,6 +88,8 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     flags: int = 0
     refunded: bool = False
     refund: RefundRule = RefundRule()
+    windows: list[ZoneWindow] = []
+    """The zones that it opens at a time of their own: in the slots of a bundle's further pools."""
 
     @property
     def slot_id(self) -> UUID:
@@ -102,6 +105,14 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def visit_starts(self) -> datetime:
         """The start of the visit: what refund deadlines count from."""
         return self.valid_from
+
+    @property
+    def opens_until(self) -> datetime:
+        """When it opens nothing any more: a zone's own time may be after the visit."""
+        if not self.windows:
+            return self.valid_until
+        later = timedelta(days=days_of(self.valid_from, self.valid_until) - 1)
+        return max(self.valid_until, *(window.ends + later for window in self.windows))
 
 
 _decode_lines = msgspec.json.Decoder(list[Line]).decode

@@ -277,6 +277,14 @@ class ConfirmInput(Struct, frozen=True, forbid_unknown_fields=True):
     ) = None
 
 
+class ZoneTime(Struct, frozen=True, kw_only=True):
+    """A zone that a ticket opens at a time of its own."""
+
+    zone_number: int
+    starts_at: datetime
+    ends_at: datetime
+
+
 class TicketOut(Struct, frozen=True, kw_only=True):
     """A ticket with the code that a gate reads."""
 
@@ -291,6 +299,14 @@ class TicketOut(Struct, frozen=True, kw_only=True):
     persons_entered: int
     valid_from: datetime
     valid_until: datetime
+    windows: Annotated[
+        list[ZoneTime],
+        Meta(
+            description="Zones that it opens at a time of their own, as the cableway of a bundle; "
+            "the others open with the visit. On a ticket of several days they are of the first, "
+            "and the same on each."
+        ),
+    ]
     token: Annotated[
         str, Meta(description="What the QR code says (docs/ticket-format.md); empty: void")
     ]

@@ -45,7 +45,7 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
 
 COLUMNS = (
     "id, order_number, seq, ticket_type_id, valid_from, valid_until, party_size, entries, zones, "
-    "flags, generation, status, persons_entered, channel"
+    "flags, generation, status, persons_entered, channel, windows::text"
 )
 _T_COLUMNS = ", ".join(f"t.{name}" for name in COLUMNS.split(", "))
 
@@ -139,6 +139,8 @@ class FeedTicket(NamedTuple):
     status: str
     persons_entered: int
     channel: str
+    windows: str | None
+    """As `zones.windows_from` reads it."""
     counted: bool
     """The gate has it, and nothing changed since but how often it was used."""
 

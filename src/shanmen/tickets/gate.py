@@ -14,6 +14,7 @@ from uuid import UUID
 from shanmen.db.pipeline import Statement, array, columns
 from shanmen.kit import documents
 from shanmen.kit.crypto import Keyring
+from shanmen.tickets.zones import days_of, window_at, windows_from
 
 Rows = Iterable[Sequence[Any]]
 
@@ -29,7 +30,7 @@ LOOK_BACK = timedelta(days=1)
 COLUMNS = (
     "id, order_number, seq, site_id, ticket_type_id, slot_id, valid_from, valid_until, "
     "party_size, entries, zones, flags, generation, status, persons_entered, "
-    "first_entered_at, channel"
+    "first_entered_at, channel, windows::text"
 )
 
 LOCK = f"""
@@ -103,6 +104,14 @@ class GateTicket:
     persons_entered: int
     first_entered_at: datetime | None
     channel: str = ""
+    windows: str | None = None
+    """As `zones.windows_from` reads it."""
+
+    def window_in(self, zone: int, at: datetime) -> tuple[datetime, datetime]:
+        """When it admits in a zone, as one looks at it at a moment."""
+        days = days_of(self.valid_from, self.valid_until)
+        own = window_at(windows_from(self.windows), zone, at, days=days)
+        return (own.starts, own.ends) if own else (self.valid_from, self.valid_until)
 
     @property
     def short_number(self) -> str:

@@ -2,9 +2,10 @@
 
 import uuid
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, SmallInteger, text
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shanmen.db.base import Base, BlindIndex, TenantMixin, TenantRow, tenant_index
@@ -49,6 +50,8 @@ class Ticket(TenantRow, Base):
     first_entered_at: Mapped[datetime | None]
     channel: Mapped[str] = mapped_column(server_default="")
     """Who sold it: what a code must prove at the gate may depend on it."""
+    windows: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """The zones that it opens at a time of their own (`tickets.zones.ZoneWindow`); else null."""
 
 
 class Holder(TenantMixin, Base):

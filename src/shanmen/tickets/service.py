@@ -20,10 +20,11 @@ SELECT %s, t.* FROM unnest(%s::uuid[], %s::smallint[], %s::uuid[], %s::uuid[], %
 """
 ISSUE = """
 INSERT INTO ticket (tenant_id, id, order_id, order_number, seq, site_id, ticket_type_id, slot_id,
-    visit_day, valid_from, valid_until, party_size, entries, zones, flags, channel, issued_at)
+    visit_day, valid_from, valid_until, party_size, entries, zones, flags, channel, windows,
+    issued_at)
 SELECT %s, t.*, %s FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::smallint[], %s::uuid[],
     %s::uuid[], %s::uuid[], %s::date[], %s::timestamptz[], %s::timestamptz[], %s::smallint[],
-    %s::smallint[], %s::bigint[], %s::smallint[], %s::text[]) AS t
+    %s::smallint[], %s::bigint[], %s::smallint[], %s::text[], %s::jsonb[]) AS t
 """
 SET_ACTIVE = """
 UPDATE holder SET active = %s WHERE tenant_id = %s AND ticket_id = ANY(%s)
@@ -39,9 +40,9 @@ FROM ticket WHERE tenant_id = %s AND order_id = ANY(%s) ORDER BY id FOR NO KEY U
 """
 MOVE = """
 UPDATE ticket SET slot_id = d.slot_id, visit_day = d.visit_day, valid_from = d.valid_from,
-    valid_until = d.valid_until, generation = ticket.generation + 1
-FROM unnest(%s::uuid[], %s::uuid[], %s::date[], %s::timestamptz[], %s::timestamptz[])
-    AS d(id, slot_id, visit_day, valid_from, valid_until)
+    valid_until = d.valid_until, windows = d.windows, generation = ticket.generation + 1
+FROM unnest(%s::uuid[], %s::uuid[], %s::date[], %s::timestamptz[], %s::timestamptz[], %s::jsonb[])
+    AS d(id, slot_id, visit_day, valid_from, valid_until, windows)
 WHERE ticket.tenant_id = %s AND ticket.id = d.id
 """
 MOVE_HOLDERS = """
@@ -85,6 +86,8 @@ class NewTicket(NamedTuple):
     zones: int
     flags: int
     channel: str = ""
+    windows: str | None = None
+    """As `zones.windows_text` makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,8 @@ class Move:
     visit_day: date
     valid_from: datetime
     valid_until: datetime
+    windows: str | None = None
+    """As `zones.windows_text` makes it."""
 
 
 def holders_statement(tenant_id: int, holders: Sequence[NewHolder]) -> Statement:
@@ -148,9 +153,11 @@ def lock_statement(tenant_id: int, order_ids: Iterable[UUID]) -> Statement:
 
 def move_statements(tenant_id: int, moves: Sequence[Move]) -> tuple[Statement, Statement]:
     """Move tickets and their holders to other slots; tickets get a new generation."""
-    rows = [(m.ticket_id, m.slot_id, m.visit_day, m.valid_from, m.valid_until) for m in moves]
-    ids, slots, days, starts, ends = columns(rows, 5)
+    rows = [
+        (m.ticket_id, m.slot_id, m.visit_day, m.valid_from, m.valid_until, m.windows) for m in moves
+    ]
+    ids, slots, days, starts, ends, windows = columns(rows, 6)
     return (
-        Statement(MOVE, (ids, slots, days, starts, ends, tenant_id)),
+        Statement(MOVE, (ids, slots, days, starts, ends, windows, tenant_id)),
         Statement(MOVE_HOLDERS, (ids, slots, days, tenant_id)),
     )

@@ -17,6 +17,8 @@ from shanmen.inventory.schemas import DrawSpec, PoolSpec
 from shanmen.inventory.service.pools import create_pool, delete_pool, edit_pool, set_stock
 from shanmen.inventory.service.slots import edit_day, edit_slot, follow_schedule
 from shanmen.kit import clock
+from shanmen.sites.errors import ZoneUnknown
+from shanmen.sites.service import places, tenants
 from tests.inventory.conftest import Stand, take
 from tests.support.desk import Desk
 from tests.support.park import Park, make_park
@@ -208,6 +210,23 @@ async def test_pools_are_made_renamed_and_removed_while_unused(stand: Stand, par
             create_pool, site_id=stand.site_id, spec=PoolSpec(name=LocalText(en="Theatre"))
         )
     assert refused.value.field == "name.zh-CN"
+
+
+async def test_a_pools_places_are_in_a_zone_of_its_site(stand: Stand, park: Park):
+    name = LocalText(zh="剧场")
+    spec = PoolSpec(name=name, zone_id=park.zone_id)
+    pool = await stand.unit(create_pool, site_id=stand.site_id, spec=spec)
+    assert pool.zone_id == park.zone_id
+    await stand.unit(tenants.create_site, slug=f"{park.slug}-2", name={"zh-CN": "二号"})
+    other = await stand.unit(
+        places.create_zone, site_slug=f"{park.slug}-2", name={"zh-CN": "二号主景区"}
+    )
+    for zone_id in (other.id, uuid4()):
+        with pytest.raises(ZoneUnknown) as refused:
+            await stand.unit(edit_pool, pool_id=pool.id, spec=PoolSpec(name=name, zone_id=zone_id))
+        assert refused.value.field == "zone_id"
+    again = await stand.unit(edit_pool, pool_id=pool.id, spec=PoolSpec(name=name))
+    assert again.zone_id is None
 
 
 async def test_a_type_draws_only_on_pools_of_its_site(stand: Stand):

@@ -121,6 +121,8 @@ class TicketRow(Struct, frozen=True, array_like=True, gc=False):
     """Of `persons_inside`, how many are in the zone of this gate; its own are among them."""
     static_code: str = ""
     """As in `TypeInfo`, for the channel that sold it."""
+    windows: tuple[tuple[int, Instant, Instant], ...] = ()
+    """Zones, by number, that it opens from then until then; the others it opens with the visit."""
 
 
 class TicketCount(Struct, frozen=True, array_like=True, gc=False):

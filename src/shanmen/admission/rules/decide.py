@@ -34,7 +34,7 @@ def decide(ticket: TicketFacts | None, scan: ScanFacts, gate: GateState) -> Deci
         return refuse(Reason.LANE_CLOSED)
     if ticket is None or scan.code in NO_TICKET:
         return refuse(NO_TICKET.get(scan.code) or _unknown(scan))
-    ticket = ticket.in_zone(gate.zone)
+    ticket = ticket.in_zone(gate.zone, now=gate.now, late=gate.policy.grace_after)
     if gate.direction == "out":
         return _let_out(ticket, scan)
     left = ticket.persons_left
@@ -164,8 +164,8 @@ def _time(ticket: TicketFacts, _: ScanFacts, gate: GateState) -> Refusal | None:
     last = gate.day(ticket.valid_until - timedelta(microseconds=1))
     if last == today:
         # Whoever came in time may come back on the same day where the ticket lets people re-enter,
-        # and go on to its other zones.
-        if ticket.comes_again and ticket.last_entry is not None:
+        # and go on to its other zones, as far as these have no time of their own.
+        if ticket.came_in_time:
             return None
         return Reason.SLOT_OVER, _window(ticket, gate)
     return Reason.EXPIRED, _window(ticket, gate) | {"last": last}

@@ -8,7 +8,7 @@ from uuid import UUID
 from shanmen.admission.rules.reasons import NOT_OVERRIDABLE, Code, DocumentCheck, Reason
 from shanmen.kit import clock, days
 from shanmen.kit.hours import KindOf, Window
-from shanmen.tickets.zones import several
+from shanmen.tickets.zones import ZoneWindow, days_of, several, window_at
 
 Names = Mapping[str, str]
 """A name in several languages."""
@@ -84,12 +84,42 @@ class TicketFacts:
     """What a code must prove that does not change: FREE, DOCUMENT, or as `flags` say."""
     hours: tuple[Window, ...] = ()
     """When its type admits; none is at any time."""
+    zone_windows: tuple[ZoneWindow, ...] = ()
+    """The zones that it opens at a time of their own; the others it opens with the visit."""
+    own_window: bool = False
+    """`valid_from` and `valid_until` are of the gate's zone alone."""
 
-    def in_zone(self, zone: int) -> "TicketFacts":
-        """The same with the entries that count in a zone."""
-        if self.entered_zones is None:
-            return self
-        return replace(self, persons_entered=self.entered_zones.get(zone, 0), entered_zones=None)
+    def in_zone(self, zone: int, *, now: datetime, late: timedelta) -> "TicketFacts":
+        """The same with the entries that count in a zone, and the zone's own window if it has one.
+
+        `late` is the grace after a window.
+        """
+        facts = self
+        if facts.entered_zones is not None:
+            entered = facts.entered_zones.get(zone, 0)
+            facts = replace(facts, persons_entered=entered, entered_zones=None)
+        if facts.zone_windows:
+            days = days_of(facts.valid_from, facts.valid_until)
+            own = window_at(facts.zone_windows, zone, now, days=days, late=late)
+            if own is not None:
+                facts = replace(
+                    facts,
+                    valid_from=own.starts,
+                    valid_until=own.ends,
+                    zone_windows=(),
+                    own_window=True,
+                )
+        return facts
+
+    @property
+    def came_in_time(self) -> bool:
+        """Whether somebody has come who may come once more when the window is over.
+
+        A zone with a window of its own asks for an entry there: the main gate's does not count.
+        """
+        if self.own_window:
+            return self.entries != 1 and self.persons_entered > 0
+        return self.comes_again and self.last_entry is not None
 
     @property
     def comes_again(self) -> bool:

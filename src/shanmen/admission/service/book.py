@@ -36,7 +36,7 @@ from shanmen.kit.errors import DomainError
 from shanmen.sites.places import Place
 from shanmen.tickets import rotating
 from shanmen.tickets.gate import Candidate, GateHolder, GateTicket, Use
-from shanmen.tickets.zones import several
+from shanmen.tickets.zones import several, windows_from
 
 METHODS = {Code.DOCUMENT: "document", Code.MISTYPED: "document", Code.TYPED: "manual"}
 
@@ -250,6 +250,7 @@ class Book:
             companion=str(ticket.ticket_type_id) in rules.companions,
             static_code=rules.static_rule(ticket.ticket_type_id, ticket.channel),
             hours=kind.admission_hours if kind else (),
+            zone_windows=windows_from(ticket.windows),
         )
 
     def _by_zone(self, ways: Iterable[tuple[UUID, int]]) -> dict[int, int]:

@@ -32,7 +32,7 @@ from shanmen.tickets import feed, token
 from shanmen.tickets.feed import FeedTicket
 from shanmen.tickets.gate import NAME_FIELD
 from shanmen.tickets.keys import signing_key
-from shanmen.tickets.zones import several
+from shanmen.tickets.zones import several, windows_from
 
 DOCUMENT_FIELD = "holder.document"
 _MS = 1000
@@ -208,6 +208,7 @@ class _Alike:
     valid_from: Instant
     valid_until: Instant
     static_code: str
+    windows: tuple[tuple[int, Instant, Instant], ...]
     signed: Callable[[UUID], bytes]
     """The signature in the code of one of them, as it is shown now (`orders.service.codes`)."""
 
@@ -269,6 +270,7 @@ class _Rows:
             used.inside_here,
             used.inside_zone,
             alike.static_code,
+            alike.windows,
         )
 
     def count(self, ticket: FeedTicket) -> TicketCount:
@@ -298,6 +300,7 @@ class _Rows:
             ticket.zones,
             ticket.flags,
             ticket.generation,
+            ticket.windows,
         )
         found = self.known.get(about)
         if found is None:
@@ -325,6 +328,10 @@ class _Rows:
             valid_from=_ms(ticket.valid_from),
             valid_until=_ms(ticket.valid_until),
             static_code=policy.static_rule(ticket.ticket_type_id, ticket.channel),
+            windows=tuple(
+                (each.zone, _ms(each.starts), _ms(each.ends))
+                for each in windows_from(ticket.windows)
+            ),
             signed=token.signer(body, self.key),
         )
 

@@ -45,7 +45,7 @@ SCHEDULE_ERRORS = (
 
 
 def _pool(view: PoolView) -> PoolOut:
-    return PoolOut(id=view.id, name=view.name, position=view.position)
+    return PoolOut(id=view.id, name=view.name, position=view.position, zone_id=view.zone_id)
 
 
 def _schedule(view: ScheduleView) -> ScheduleOut:
@@ -92,7 +92,7 @@ async def list_pools(slug: FromPath[str], unit: NamedDependency[Unit]) -> list[P
     "/api/v1/sites/{slug:str}/pools",
     guards=EDIT,
     tags=TAGS,
-    responses=problems(sites_errors.SiteUnknown, errors.PoolNameMissing),
+    responses=problems(sites_errors.SiteUnknown, sites_errors.ZoneUnknown, errors.PoolNameMissing),
 )
 async def create_pool(
     slug: FromPath[str], data: JSONBody[PoolSpec], unit: NamedDependency[Unit]
@@ -105,12 +105,12 @@ async def create_pool(
     "/api/v1/pools/{pool_id:uuid}",
     guards=EDIT,
     tags=TAGS,
-    responses=problems(errors.PoolNotFound, errors.PoolNameMissing),
+    responses=problems(errors.PoolNotFound, sites_errors.ZoneUnknown, errors.PoolNameMissing),
 )
 async def replace_pool(
     pool_id: FromPath[UUID], data: JSONBody[PoolSpec], unit: NamedDependency[Unit]
 ) -> PoolOut:
-    """Rename a pool, or move it in the list."""
+    """Rename a pool, move it in the list, or say whose zone its places are of."""
     return _pool(await unit(pools.edit_pool, pool_id=pool_id, spec=data))
 
 

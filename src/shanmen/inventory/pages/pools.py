@@ -16,25 +16,28 @@ from shanmen.inventory.queries import PoolView, ScheduleView
 from shanmen.inventory.schemas import PoolSpec
 from shanmen.inventory.service.pools import create_pool, delete_pool, edit_pool
 from shanmen.kit.errors import DomainError
+from shanmen.sites import queries as sites
 from shanmen.sites.access import current_site
 from shanmen.sites.errors import SiteUnknown
-from shanmen.sites.queries import SignedIn
+from shanmen.sites.queries import SignedIn, ZoneView
 from shanmen.web.forms import Form
-from shanmen.web.render import page, redirect
+from shanmen.web.i18n import localized
+from shanmen.web.render import locale_of, page, redirect
 from shanmen.web.rows import with_errors
 
 LIST = "/console/schedules"
 
 
 class PoolForm(msgspec.Struct, kw_only=True):
-    """A pool's name and place in the list."""
+    """A pool's name, its place in the list, and the zone that its places are in."""
 
     name: TypedText = TypedText()
     position: int = 0
+    zone_id: UUID | None = None
 
     def spec(self) -> PoolSpec:
         """As the services take it."""
-        return PoolSpec(name=self.name.text(), position=self.position)
+        return PoolSpec(name=self.name.text(), position=self.position, zone_id=self.zone_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,21 @@ class PoolSchedules:
     schedules: list[ScheduleView]
 
 
-async def all_schedules(session: Session, *, site_id: UUID) -> list[PoolSchedules]:
+@dataclass(frozen=True, slots=True)
+class SitePools:
+    """A site's pools, and the zones that their places can be in."""
+
+    pools: list[PoolSchedules]
+    zones: tuple[ZoneView, ...]
+
+
+async def all_schedules(session: Session, *, site_id: UUID) -> SitePools:
     """A site's pools with their schedules."""
-    return [
+    pools = [
         PoolSchedules(pool, await queries.schedules(session, pool_id=pool.id))
         for pool in await queries.pools(session, site_id=site_id)
     ]
+    return SitePools(pools, await sites.zones(session, site_id=site_id))
 
 
 async def _list(
@@ -63,13 +75,18 @@ async def _list(
     status: int = 200,
 ) -> Page:
     site = current_site(request, staff)
+    found = await unit(all_schedules, site_id=site.site_id) if site else SitePools([], ())
     return page(
         request,
         "inventory/schedules.html",
         status=status,
         here=site,
         sites=staff.sites,
-        pools=await unit(all_schedules, site_id=site.site_id) if site else [],
+        pools=found.pools,
+        zone_names={zone.id: zone.name for zone in found.zones},
+        zone_options=[
+            (str(zone.id), localized(zone.name, locale_of(request))) for zone in found.zones
+        ],
         part=part,
         form=form,
         may_edit="inventory.edit" in staff.permissions,
@@ -110,7 +127,7 @@ async def save_pool(
     staff: NamedDependency[SignedIn],
     unit: NamedDependency[Unit],
 ) -> Page:
-    """Rename a pool, or remove one that was never used."""
+    """Save a pool's name, place and zone, or remove one that was never used."""
     form = await Form.read(request)
     try:
         if form.get("do") == "delete":

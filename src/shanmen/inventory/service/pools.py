@@ -21,11 +21,14 @@ from shanmen.inventory.schemas import DrawSpec, PoolSpec, draw_problems
 from shanmen.inventory.service.materialize import refresh
 from shanmen.inventory.service.planning import SlotChanges
 from shanmen.kit import clock, ids
+from shanmen.sites import queries as sites
+from shanmen.sites.errors import ZoneUnknown
 
 
 async def create_pool(session: Session, *, site_id: UUID, spec: PoolSpec) -> PoolView:
-    """Add something scarce that tickets can draw on; raises PoolNameMissing."""
+    """Add something scarce that tickets can draw on; raises PoolNameMissing, ZoneUnknown."""
     spec = _checked(spec)
+    await _check_zone(session, spec, site_id=site_id)
     await raise_version(session)
     row = Pool(
         tenant_id=session.tenant_id,
@@ -33,6 +36,7 @@ async def create_pool(session: Session, *, site_id: UUID, spec: PoolSpec) -> Poo
         site_id=site_id,
         name=spec.name.names(),
         position=spec.position,
+        zone_id=spec.zone_id,
     )
     session.add(row)
     await session.flush()
@@ -44,17 +48,27 @@ async def create_pool(session: Session, *, site_id: UUID, spec: PoolSpec) -> Poo
         before=None,
         after=_audited(row),
     )
-    return PoolView(row.id, row.site_id, row.name, row.position)
+    return PoolView(row.id, row.site_id, row.name, row.position, row.zone_id)
 
 
 async def edit_pool(session: Session, *, pool_id: UUID, spec: PoolSpec) -> PoolView:
-    """Rename a pool or move it in the list; raises PoolNotFound, PoolNameMissing."""
+    """Rename a pool, move it in the list, or say whose zone its places are of.
+
+    Tickets open that zone in the pool's slot alone if they are sold, or moved, from now on: those
+    that were sold before were sold without a time for it, and keep what their buyers were told.
+
+    Raises:
+        PoolNotFound, PoolNameMissing.
+        ZoneUnknown: the zone is not one of the pool's site.
+    """
     spec = _checked(spec)
     await raise_version(session)
     row = await _row(session, pool_id)
+    await _check_zone(session, spec, site_id=row.site_id)
     before = _audited(row)
     row.name = spec.name.names()
     row.position = spec.position
+    row.zone_id = spec.zone_id
     await session.flush()
     await audit.record(
         session,
@@ -64,7 +78,7 @@ async def edit_pool(session: Session, *, pool_id: UUID, spec: PoolSpec) -> PoolV
         before=before,
         after=_audited(row),
     )
-    return PoolView(row.id, row.site_id, row.name, row.position)
+    return PoolView(row.id, row.site_id, row.name, row.position, row.zone_id)
 
 
 async def delete_pool(session: Session, *, pool_id: UUID) -> None:
@@ -230,5 +244,17 @@ def _checked(spec: PoolSpec) -> PoolSpec:
     return spec
 
 
+async def _check_zone(session: Session, spec: PoolSpec, *, site_id: UUID) -> None:
+    if spec.zone_id is None:
+        return
+    if spec.zone_id not in {zone.id for zone in await sites.zones(session, site_id=site_id)}:
+        raise ZoneUnknown(field="zone_id")
+
+
 def _audited(row: Pool) -> dict[str, Any]:
-    return {"site_id": row.site_id, "name": row.name, "position": row.position}
+    return {
+        "site_id": row.site_id,
+        "name": row.name,
+        "position": row.position,
+        "zone_id": row.zone_id,
+    }

@@ -34,6 +34,7 @@ from shanmen.orders.schemas import (
     RescheduleInput,
     TicketList,
     TicketOut,
+    ZoneTime,
 )
 from shanmen.orders.service import staff
 from shanmen.orders.service.codes import ticket_codes
@@ -311,7 +312,7 @@ async def tickets_of(session: Session, *, number: str, caller: ApiCaller) -> Tic
     site = await site_of(session, site_id=file.view.site_id)
     codes = ticket_codes(session.keyring, file, site_number=site.number, timezone=site.timezone)
     found = []
-    for seq, line in enumerate(file.view.tickets):
+    for seq, (line, sold) in enumerate(zip(file.view.tickets, file.lines, strict=True)):
         code = codes.get(line.ticket_id)
         found.append(
             TicketOut(
@@ -324,6 +325,10 @@ async def tickets_of(session: Session, *, number: str, caller: ApiCaller) -> Tic
                 persons_entered=line.persons_entered,
                 valid_from=line.valid_from,
                 valid_until=line.valid_until,
+                windows=[
+                    ZoneTime(zone_number=each.zone, starts_at=each.starts, ends_at=each.ends)
+                    for each in sold.windows
+                ],
                 token=code.token if code else "",
                 rotating=code.rotating if code else False,
                 second_factor=code.second_factor if code else False,

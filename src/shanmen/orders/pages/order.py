@@ -138,7 +138,7 @@ def cards(contents: OrderContents, site: SiteContext, locale: Locale) -> list[Ti
         ends = clock.local(shown.valid_until, site.timezone)
         further = [contents.further[s] for s in line.slot_ids[1:] if s in contents.further]
         code = contents.codes.get(shown.ticket_id)
-        over = now >= shown.valid_until
+        over = now >= line.opens_until
         state = _ticket_state(shown, over=over)
         name = i18n.localized(shown.name, locale)
         number = f"{contents.view.number}-{index - 1}"

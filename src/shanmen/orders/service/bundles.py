@@ -1,18 +1,51 @@
-"""Choosing the slots of a bundle's other pools when the buyer named only the visit's."""
+"""A bundle's other pools: their slots where the buyer left them to us, and what they open."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
 from msgspec import structs
 
+from shanmen.catalog.rules import TicketTypeInfo
+from shanmen.db.pipeline import Statement
 from shanmen.db.session import Session
 from shanmen.inventory.errors import SlotNotFound, SoldOut
 from shanmen.inventory.queries import by_day, slots_between, slots_by_id
 from shanmen.inventory.rules import SlotState, companion_slot
+from shanmen.inventory.stock import LockedSlot, zones_statement
 from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
 from shanmen.orders.service.prepare import Prepared, PreparedTicket
+from shanmen.tickets.zones import ZoneWindow
+
+
+def pool_zones_statement(tenant_id: int, kinds: Iterable[TicketTypeInfo]) -> list[Statement]:
+    """Reads what `zone_windows` must know of pools; nothing is asked where none is a bundle."""
+    pools = {draw.pool_id for kind in kinds if len(kind.draws) > 1 for draw in kind.draws}
+    return [zones_statement(tenant_id, pools)] if pools else []
+
+
+def zone_windows(
+    slots: Sequence[LockedSlot], *, zones: int, pool_zones: Mapping[UUID, int]
+) -> list[ZoneWindow]:
+    """The zones that a ticket opens in its further slots alone.
+
+    They are those of the further pools, as far as the ticket opens them, and but for the visit's
+    own. A pool that names no zone leaves it at that: its zone opens with the visit.
+
+    Args:
+        slots: one for each pool, the visit's first.
+        zones: that the ticket opens.
+        pool_zones: the number of each pool's zone, as far as it names one.
+    """
+    visits = pool_zones.get(slots[0].pool_id)
+    return [
+        ZoneWindow(zone, slot.starts_at, slot.ends_at)
+        for slot in slots[1:]
+        if (zone := pool_zones.get(slot.pool_id)) is not None
+        and zone != visits
+        and zones >> zone & 1
+    ]
 
 
 def incomplete(ticket: PreparedTicket) -> bool:

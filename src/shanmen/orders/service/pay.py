@@ -28,6 +28,7 @@ from shanmen.payments import service as payments
 from shanmen.payments.providers.base import NoticeKind, ProviderNotice
 from shanmen.tickets import feed
 from shanmen.tickets import service as tickets
+from shanmen.tickets.zones import windows_text
 
 LOCK_BY_PAYMENT = f"""
 SELECT {COLUMNS} FROM orders
@@ -237,6 +238,7 @@ def _writing(work: Settlement) -> list[Statement]:
                 line.ticket_id, order.id, order.number, seq, order.site_id, line.ticket_type_id,
                 line.slot_id, line.visit_day, line.valid_from, line.valid_until,
                 line.party_size, line.entries, line.zones, line.flags, order.channel,
+                windows_text(line.windows),
             )
             for seq, line in enumerate(order.lines)
         )  # fmt: skip

@@ -6,7 +6,7 @@ read the slots. Then decide in memory, in order of arrival. Second: write what w
 commit. Nothing is written for what was refused but the memory of its answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -29,10 +29,15 @@ from shanmen.orders.errors import NotOnSale, TooEarly, TooLate
 from shanmen.orders.rules import Line
 from shanmen.orders.schemas import Placed, PlaceOrder, Refusal
 from shanmen.orders.service import limits, reading
-from shanmen.orders.service.bundles import choose_companions
+from shanmen.orders.service.bundles import (
+    choose_companions,
+    pool_zones_statement,
+    zone_windows,
+)
 from shanmen.orders.service.hours import check_hours
 from shanmen.orders.service.prepare import Prepared, PreparedTicket, prepare
 from shanmen.orders.service.write import Granted, insert_statements
+from shanmen.tickets.zones import ZoneWindow
 
 Outcome = Placed | DomainError
 
@@ -52,6 +57,7 @@ class Visit(NamedTuple):
     takes: list[tuple[LockedSlot, UUID, int]]
     """As `stock.take` wants it."""
     valid_until: datetime
+    windows: list[ZoneWindow]
 
 
 @dataclass(slots=True)
@@ -65,6 +71,8 @@ class Batch:
     stock: stock.LockedStock
     usage: limits.Usage
     known: dict[bytes, Known]
+    pool_zones: Mapping[UUID, int] = field(default_factory=dict)
+    """Of the pools of bundles."""
     granted: list[Granted] = field(default_factory=list)
     answers: list[tuple[bytes, bytes, int, bytes]] = field(default_factory=list)
     """Idempotency rows to write: key, request, status, answer."""
@@ -178,6 +186,7 @@ class Batch:
             draws=[(slot.id, places) for slot, _, places in takes],
             takes=takes,
             valid_until=visit.ends_at + timedelta(days=kind.valid_days - 1),
+            windows=zone_windows(slots, zones=kind.zones, pool_zones=self.pool_zones),
         )
 
 
@@ -260,8 +269,9 @@ async def _open(
     read, asked = reading.statement(tenant, keys=keys, reading=wanted)
     # The slots last: a hot one is what others wait for.
     slots = stock.lock_statements(tenant, _slot_ids(requests))
-    _, [row], _, slot_rows = await run(
-        session, [Statement(LOCK_KEYS, (array(sorted(locks)),)), read, *slots]
+    zones = pool_zones_statement(tenant, (t.kind for r in requests for t in r.tickets))
+    _, [row], *zone_rows, _, slot_rows = await run(
+        session, [Statement(LOCK_KEYS, (array(sorted(locks)),)), read, *zones, *slots]
     )
     found = reading.found(row, asked)
     await _require(session, catalog, found.version)
@@ -279,6 +289,7 @@ async def _open(
             kinds=wanted.kinds,
         ),
         known=found.known,
+        pool_zones=dict(zone_rows[0]) if zone_rows else {},
     )
 
 
@@ -326,6 +337,7 @@ def _line(ticket: PreparedTicket, visit: Visit) -> Line:
         valid_from=slot.starts_at,
         valid_until=visit.valid_until,
         refund=kind.refund,
+        windows=visit.windows,
     )
 
 

@@ -18,12 +18,14 @@ from shanmen.kit import clock
 from shanmen.orders.errors import AlreadyUsed, NotReschedulable, PriceHigher
 from shanmen.orders.rules import Line, State
 from shanmen.orders.service import limits
+from shanmen.orders.service.bundles import pool_zones_statement, zone_windows
 from shanmen.orders.service.hours import check_hours
 from shanmen.orders.service.locked import Changes, LockedOrder, lock_order
 from shanmen.orders.service.place import check_sale_window
 from shanmen.sites.queries import site_timezone
 from shanmen.tickets import feed
 from shanmen.tickets import service as tickets
+from shanmen.tickets.zones import windows_text
 
 
 async def reschedule(
@@ -66,9 +68,12 @@ async def reschedule(
     order.moved = 1
     order.visit_day = min(line.visit_day for line in order.lines if not line.refunded)
     moves = [
-        tickets.Move(m.ticket_id, m.slot_id, m.visit_day, m.valid_from, m.valid_until)
+        tickets.Move(
+            m.ticket_id, m.slot_id, m.visit_day, m.valid_from, m.valid_until,
+            windows_text(m.windows),
+        )
         for m in moved
-    ]
+    ]  # fmt: skip
     await run(
         session,
         [
@@ -115,6 +120,11 @@ async def _new_lines(
         kind_id: await _slots(session, catalog, catalog.types[kind_id], slot_ids, order)
         for kind_id in {line.ticket_type_id for line in chosen}
     }
+    zone_rows = await run(
+        session,
+        pool_zones_statement(session.tenant_id, (catalog.types[kind_id] for kind_id in targets)),
+    )
+    pool_zones = dict(zone_rows[0]) if zone_rows else {}
     usage, claims = await limits.usage_of_lines(
         session, catalog, [(order.phone_index, line) for line in chosen]
     )
@@ -144,6 +154,7 @@ async def _new_lines(
                 visit_day=visit.day,
                 valid_from=visit.starts_at,
                 valid_until=visit.ends_at + timedelta(days=kind.valid_days - 1),
+                windows=zone_windows(slots, zones=line.zones, pool_zones=pool_zones),
             )
         )
     usage.check(wanted)
