@@ -27,6 +27,7 @@ from shanmen.catalog import api as catalog_api
 from shanmen.catalog.pages import routes as catalog_pages
 from shanmen.db.keys import Keyrings
 from shanmen.db.outbox import install_subscribers
+from shanmen.db.safety import check_safe
 from shanmen.db.session import Database, Session
 from shanmen.demo.progress import read as demo_progress
 from shanmen.insight import api as insight_api
@@ -169,7 +170,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        await database.check_role()
+        await check_safe(database)
         # The calendar of public holidays takes seconds to load; a visitor should not wait for it.
         warming = asyncio.create_task(asyncio.to_thread(days.warm))
         yield

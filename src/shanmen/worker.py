@@ -14,6 +14,7 @@ from sqlalchemy import select
 from shanmen import wiring
 from shanmen.app import open_database, open_providers
 from shanmen.db.outbox import install_subscribers
+from shanmen.db.safety import check_safe
 from shanmen.db.session import Session
 from shanmen.kit.crypto import MasterKeys
 from shanmen.kit.settings import Settings
@@ -87,7 +88,7 @@ async def run(settings: Settings) -> None:
     providers = open_providers(settings)
     context = Context(database, providers, settings)
     try:
-        await database.check_role()
+        await check_safe(database)
         app = job_app(context)
         async with app.open_async(), asyncio.TaskGroup() as group:
             for name, seconds, task in SWEEPS:

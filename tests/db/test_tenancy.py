@@ -5,7 +5,8 @@ import pytest
 from sqlalchemy import ForeignKeyConstraint, Table, UniqueConstraint, text
 from sqlalchemy.exc import ProgrammingError
 
-from shanmen.db.session import Database, Session, UnsafeRole
+from shanmen.db.safety import NotDurable, UnsafeRole, check_safe
+from shanmen.db.session import Database, Session
 from shanmen.db.tenancy import APPEND_ONLY_TABLES, TABLES_WITHOUT_TENANT, tenant_tables
 from shanmen.wiring import metadata
 from tests.conftest import APP_ROLE, open_database
@@ -171,10 +172,20 @@ async def test_a_row_cannot_be_given_to_another_tenant(database: Database, park:
 
 async def test_a_role_that_sees_everything_is_refused(own_url: str):
     database = open_database(own_url)
-    await database.check_role()
+    await check_safe(database)
     await database.close()
     [(login,)] = owner(own_url, "SELECT current_user")
     unsafe = Database(own_url, keyrings=database.keyrings, app_role=login, pool_size=1)
     with pytest.raises(UnsafeRole, match="bypass row-level security"):
-        await unsafe.check_role()
+        await check_safe(unsafe)
     await unsafe.close()
+
+
+async def test_a_database_that_answers_commits_too_early_is_refused(own_url: str):
+    [(name,)] = owner(own_url, "SELECT current_database()")
+    with psycopg.connect(own_url, autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+    database = open_database(own_url)
+    with pytest.raises(NotDurable, match="synchronous_commit is off"):
+        await check_safe(database)
+    await database.close()

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from shanmen.db.keys import Keyrings
+from shanmen.db.safety import check_safe
 from shanmen.kit.crypto import MasterKeys
 from shanmen.orders.schemas import OrderInput, PlaceOrder, TicketInput, VisitorInput
 from shanmen.orders.service.place import place_orders
@@ -50,7 +51,7 @@ async def main(errand: Errand) -> None:
         [outcome] = await unit(place_orders, requests=[request], hold_seconds=900)
         return type(outcome).__name__
 
-    await database.check_role()
+    await check_safe(database)
     say("ready")
     await asyncio.to_thread(sys.stdin.readline)
     outcomes = await asyncio.gather(*(buy(visitor) for visitor in errand.visitors))

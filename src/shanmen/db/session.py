@@ -19,7 +19,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
@@ -190,24 +190,6 @@ class Database:
     async def close(self) -> None:
         """Give back all connections."""
         await self.engine.dispose()
-
-    async def check_role(self) -> None:
-        """Refuse to run as a role that row-level security does not bind."""
-        async with self.engine.connect() as connection:
-            row = (
-                await connection.execute(
-                    text(
-                        "SELECT rolname, rolsuper OR rolbypassrls FROM pg_roles "
-                        "WHERE rolname = current_user"
-                    )
-                )
-            ).one()
-        if row[1]:
-            msg = (
-                f"The database role {row[0]!r} can bypass row-level security; "
-                f"run as {self.app_role!r}."
-            )
-            raise UnsafeRole(msg)
 
     @asynccontextmanager
     async def transaction(
@@ -390,10 +372,6 @@ def _is_unstorable(cause: object) -> bool:
         cause,
         (psycopg.errors.UntranslatableCharacter, psycopg.errors.CharacterNotInRepertoire),
     )
-
-
-class UnsafeRole(RuntimeError):
-    """The server was about to run as a role that could see all tenants."""
 
 
 def sqlalchemy_url(url: str) -> str:
