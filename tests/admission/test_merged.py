@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shanmen.admission.protocol import JournalRow
@@ -92,6 +92,7 @@ class Server:
 
 
 @given(drawn=ROWS, cuts=st.sets(st.integers(1, 11)))
+@example(drawn=[("emergency", 0, 0, 1, "in"), ("admitted", 0, 0, 1, "in")], cuts={1})
 def test_the_pieces_come_to_the_whole(drawn, cuts):
     rows = journal(drawn)
     whole, pieces = Server(), Server()

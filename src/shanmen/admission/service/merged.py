@@ -214,7 +214,8 @@ class Merge:
     def _admitted(
         self, row: JournalRow, scan: ScanRecord | None, persons: int
     ) -> ScanRecord | None:
-        if persons <= 0:
+        if persons <= 0 or (scan is not None and scan.reason == EMERGENCY):
+            # Who passed while all lanes stood open used no ticket, and is counted already.
             return scan
         made = self._new(row, "admitted", persons)
         if scan is not None and scan.undone_at is not None:
