@@ -40,7 +40,7 @@ BENCHMARKS = {
     "oversell": Benchmark("placing", "oversell", "5,000 buyers, 500 places, 4 processes"),
     "paid-flow": Benchmark("paying", "paid_flow", "hold, signed payment notice, tickets issued"),
     "availability": Benchmark("reading", "availability", "calendar and slots among 100,000 slots"),
-    "growth": Benchmark("growing", "growth", "the same work among 10⁴ and 10⁶ orders"),
+    "growth": Benchmark("growing", "growth", "the same work among 10⁴, 10⁶ and 10⁷ orders"),
     "find": Benchmark("growing", "find", "an order by anything among 10⁶"),
     "admit": Benchmark("admitting", "admit", "admissions of distinct tickets, 64 connections"),
     "admit16": Benchmark("admitting", "admit16", "admissions by 16 gates at once"),
@@ -53,7 +53,13 @@ BENCHMARKS = {
 def run_one(name: str, rig: Rig, console: Console) -> Report:
     """Run one benchmark; whatever it raises is a difference of its report."""
     report = Report(name)
-    report.settings = {"seconds": rig.asked.seconds, "machine": machine(rig)}
+    about = machine(rig)
+    report.settings = {
+        "seconds": rig.asked.seconds,
+        "fsync": about["postgresql"]["fsync"],
+        "synchronous_commit": about["postgresql"]["synchronous_commit"],
+        "machine": about,
+    }
     report.settings["load_generator"] = generator_speed()
     try:
         BENCHMARKS[name].load()(rig, report)
@@ -89,7 +95,11 @@ def describe(console: Console, report: Report) -> None:
 @click.option("--all", "everything", is_flag=True, help="Run all of them.")
 @click.option("--seconds", default=10.0, show_default=True, help="Length of each load.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures.")
-@click.option("--rows", default=0, help="Most orders of the large data sets, such as 10000000.")
+@click.option(
+    "--rows",
+    default=0,
+    help="Most orders of the large data sets, such as 1000000 for a shorter run.",
+)
 @click.option("--processes", default=0, help="Web processes, instead of each benchmark's own.")
 @click.option("--connections", default=0, help="Connections, instead of each benchmark's own.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where to keep the database.")

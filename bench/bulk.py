@@ -14,6 +14,8 @@ from uuid import UUID
 
 import msgspec
 from psycopg import sql
+from rich.console import Console
+from rich.progress import track
 
 from bench.park import (
     PRICE_FEN,
@@ -36,6 +38,7 @@ from shanmen.tickets.gate import document_index
 PEOPLE = 20_000
 DAYS_BACK = 330
 DAYS_AHEAD = 30
+CONSOLE = Console(stderr=True)
 AT_ONCE = 100_000
 CAPACITY = 1_000_000
 KEEP = "bench_rows"
@@ -228,7 +231,8 @@ def write_orders(
     ).fetchone()
     params["slots"] = slots[0] if slots else 0
     connection.execute(ACCOUNTS, params)
-    for offset in range(0, count, AT_ONCE):
+    chunks = range(0, count, AT_ONCE)
+    for offset in track(chunks, f"{count:,} orders", console=CONSOLE, disable=len(chunks) == 1):
         size = min(AT_ONCE, count - offset)
         with connection.transaction():
             connection.execute("SET LOCAL synchronous_commit = off")

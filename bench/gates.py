@@ -8,13 +8,14 @@ import asyncio
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 from bench.admitting import TODAY, sign_tickets
 from bench.bulk import PREPARE, write_orders, write_people
+from bench.load import percentile
 from bench.park import ZONE, Park, keyring_of, make_park, whole_day
 from bench.report import Report, at_least, at_most
 from bench.rig import Rig
@@ -46,6 +47,7 @@ class Wire:
     http: HttpTransport
     cut: bool = False
     down: int = 0
+    latencies: list[float] = field(default_factory=list)
 
     async def request(
         self, method: str, path: str, *, headers: Mapping[str, str], body: bytes, seconds: float
@@ -53,7 +55,9 @@ class Wire:
         """Ask, unless the line is cut."""
         if self.cut:
             raise Unreachable("The line is cut.")
+        begun = time.perf_counter()
         reply = await self.http.request(method, path, headers=headers, body=body, seconds=seconds)
+        self.latencies.append(time.perf_counter() - begun)
         self.down += len(reply.body)
         return reply
 
@@ -99,7 +103,7 @@ def gate_sync(rig: Rig, report: Report) -> None:
     """A day's tickets to a fresh gate, and a long journal up."""
     scene = _scene(rig, TICKETS)
     with rig.scratch() as folder, rig.serve(scene.name) as web:
-        down_s, down, known, up_s = asyncio.run(
+        down_s, wire, known, up_s = asyncio.run(
             _talk(scene, folder, f"http://127.0.0.1:{web.port}")
         )
         with rig.connect(scene.name) as connection:
@@ -109,8 +113,13 @@ def gate_sync(rig: Rig, report: Report) -> None:
             ).fetchone()
         report.settings["processes"] = web.settings.processes
     report.add("down_s", down_s, at_most(10))
-    report.add("down_mib", down / MIB, at_most(30))
+    report.add("down_mib", wire.down / MIB, at_most(30))
     report.add("up_s", up_s, at_most(30))
+    report.add("per_s", TICKETS / down_s)
+    report.add("p50_ms", percentile(wire.latencies, 0.5) * 1000)
+    report.add("p99_ms", percentile(wire.latencies, 0.99) * 1000)
+    # An answer that failed would have ended the run.
+    report.add("errors", TICKETS - known, at_most(0))
     report.same("tickets at the gate", TICKETS, known)
     report.same("rows of the journal, persons entered", (JOURNAL, JOURNAL), found)
     report.settings |= {"tickets": TICKETS, "journal_rows": JOURNAL}
@@ -203,12 +212,14 @@ async def _decide(
     return admitted, rows, latencies, spent
 
 
-async def _talk(scene: Scene, folder: Path, url: str) -> tuple[float, int, int, float]:
+async def _talk(scene: Scene, folder: Path, url: str) -> tuple[float, Wire, int, float]:
+    """Seconds down, the way with what came over it, tickets known, seconds up."""
     agent, wire = await _enrolled(scene, folder, url)
     wire.down = 0
+    wire.latencies.clear()
     begun = time.perf_counter()
     known = await _fetched(agent, TICKETS)
-    down_s, down = time.perf_counter() - begun, wire.down
+    down_s = time.perf_counter() - begun
     await agent.close()
     _write_journal(folder / "gate" / FILE, scene)
     agent = Agent.open(folder / "gate", secrets=folder / "memory")
@@ -219,7 +230,7 @@ async def _talk(scene: Scene, folder: Path, url: str) -> tuple[float, int, int, 
     await agent.close()
     if state.queue:
         raise RuntimeError(f"{state.queue} rows did not go up: {state.fault}")
-    return down_s, down, known, up_s
+    return down_s, wire, known, up_s
 
 
 def _write_journal(path: Path, scene: Scene) -> None:

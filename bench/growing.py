@@ -17,6 +17,7 @@ from shanmen.kit import clock
 
 FEW = 10_000
 MANY = 1_000_000
+MOST = 10_000_000
 ROUNDS = 4
 MOST_PER_SECOND = 2_000
 RATIO = at_most(1.2)
@@ -100,18 +101,17 @@ def searches(rows: Rows, by: str) -> Iterator[Request]:
 
 def growth(rig: Rig, report: Report) -> None:
     """Placing, finding by telephone and admitting, by one client, among few and among many."""
-    sizes = [FEW, MANY] + ([rig.asked.rows] if rig.asked.rows > MANY else [])
-    if 0 < rig.asked.rows < MANY:
-        sizes = [FEW, rig.asked.rows]
+    most = rig.asked.rows or MOST
+    sizes = [FEW, *([MANY] if most > MANY else []), most]
     seconds = rig.asked.seconds / ROUNDS
-    most = round(rig.asked.seconds * MOST_PER_SECOND) + 400
+    requests = round(rig.asked.seconds * MOST_PER_SECOND) + 400
     p50: dict[tuple[str, int], list[float]] = {}
     kinds = ("place", "find", "admit")
     for large in sizes[1:]:
         pair = [(size, Rows(rig, size)) for size in (FEW, large)]
         with rig.serve(pair[0][1].name) as first, rig.serve(pair[1][1].name) as second:
             benches = [
-                (size, Bench(rig, rows, web, most))
+                (size, Bench(rig, rows, web, requests))
                 for (size, rows), web in zip(pair, (first, second), strict=True)
             ]
             before = [_counts(rig, bench) for _, bench in benches]
@@ -127,7 +127,8 @@ def growth(rig: Rig, report: Report) -> None:
             kind: statistics.median(p50[kind, large]) / statistics.median(p50[kind, FEW])
             for kind in kinds
         }
-        suffix = "" if large == sizes[1] else f"_{large}"
+        # The plain figures are of the smallest and the largest.
+        suffix = "" if large == sizes[-1] else f"_{large}"
         if not suffix:
             report.stream(last)
         report.add(f"ratio{suffix}", max(ratios.values()), RATIO)
