@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from shanmen.cli import main
 from shanmen.db.session import Database
 from shanmen.sim import faults
+from shanmen.sim.cli import too_little
 from shanmen.sim.gates import run_day
 from shanmen.sim.people import Figures
 from shanmen.sim.server import Backend
@@ -59,10 +60,18 @@ async def test_a_day_agrees_with_the_truth_and_replays_anywhere(backend: Backend
 async def test_a_fault_is_seen(backend: Backend, tmp_path: Path, name: str):
     """Within a few days: some faults need somebody who comes at the wrong moment."""
     for seed in range(3):
-        made = await run_day(backend, seed=seed, folder=tmp_path / str(seed), canary=name)
+        made = await run_day(
+            backend, seed=seed, folder=tmp_path / str(seed), canary=name, to_the_end=False
+        )
         if made.wrong:
             return
     pytest.fail(f"Nobody saw {name}.")
+
+
+def test_a_day_with_too_little_proves_nothing():
+    assert too_little(Figures(visitors=500, partitions=3, power_losses=2)) == []
+    found = too_little(Figures(visitors=499, partitions=3, power_losses=0))
+    assert [line.split(":")[0] for line in found] == ["only 499 visitors", "only 0 power losses"]
 
 
 def replayed(*options: str) -> subprocess.CompletedProcess[str]:

@@ -22,6 +22,7 @@ from shanmen.sim.server import Backend
 
 _APP_ROLE = "shanmen_sim"
 # A simulated server that loses power is none of this simulation's business.
+LEAST = {"visitors": 500, "partitions": 3, "power_losses": 2}
 _CONF = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
 
 
@@ -76,11 +77,21 @@ async def _run(
         gc.freeze()
         for number in seeds:
             day = await run_day(server, seed=number, folder=folder / str(number), canary=canary)
+            day.wrong += too_little(day)
             _print(console, number, day, verbose=verbose)
             wrong += len(day.wrong)
     finally:
         await database.close()
     return wrong
+
+
+def too_little(day: Figures) -> list[str]:
+    """What a day lacks that every simulated day must have; it would prove little without."""
+    return [
+        f"only {getattr(day, name)} {name.replace('_', ' ')}: a day has at least {least}"
+        for name, least in LEAST.items()
+        if getattr(day, name) < least
+    ]
 
 
 def _print(console: Console, seed: int, day: Figures, *, verbose: bool) -> None:
