@@ -339,6 +339,20 @@ async def test_a_lane_closed_in_the_console(east: Entrance):
     assert (await east.agent.scan(east.park.east, made.code)).reason == "lane_closed"
 
 
+async def test_who_was_counted_by_hand_in_an_emergency(east: Entrance):
+    """Where there is no sensor the guard's figure is what the server counts."""
+    await east.agent.sync()
+    east.network.cut = True
+    await east.agent.emergency(on=True, staff="Gao")
+    await east.agent.counted_by_hand(east.park.east, 150, staff="Gao")
+    await east.agent.emergency(on=False, staff="Gao")
+    east.network.cut = False
+    await east.agent.sync()
+    assert east.agent.status().queue == 0
+    scans = await east.house.rows("SELECT persons, outcome, reason, staff_label FROM scan")
+    assert scans == [(150, "admitted", "emergency", "Gao")]
+
+
 async def test_revoked(east: Entrance):
     await sold(east)
     await east.agent.sync()
