@@ -9,13 +9,14 @@ from msgspec import structs
 from sqlalchemy import text
 
 from shanmen.admission import service
+from shanmen.admission.protocol import document_mark
 from shanmen.admission.service import devices, journal
 from shanmen.db.session import Database, Session
 from shanmen.kit import clock, ids
 from tests.admission.conftest import CHIEF, Made
 from tests.admission.gatehouse import Gatehouse
 from tests.support.desk import Desk
-from tests.support.park import make_park
+from tests.support.park import fresh_people, id_number, make_park
 from tests.support.plain_gate import Refused
 
 
@@ -220,6 +221,32 @@ async def test_a_ticket_that_the_server_does_not_know(house: Gatehouse):
         gate = await house.gate()
         await gate.upload(gate.row(gates.east, "admitted", ids.new_id()))
         assert await house.cases() == ["unknown_ticket"]
+
+
+async def test_documents_that_gates_could_not_compare(house: Gatehouse):
+    """Under any key that the site's gates ever had, and once however often the row comes."""
+    gates = house.gates
+    with clock.at(gates.at(11)):
+        made, gate = await gates.ticket(), await house.gate()
+        await gate.sync()
+        assert gate.setup
+        [stranger] = map(id_number, fresh_people(1))
+        before = [
+            document_mark(gate.setup.document_key, number)
+            for number in (made.documents[0], stranger)
+        ]
+        other = await house.west()
+        await gates.unit(CHIEF)(devices.revoke_device, device_id=other.device_id)
+        rows = [
+            gate.row(gates.east, "admitted", made.id, document_mark=mark, persons=1)
+            for mark in before
+        ]
+        assert (await gate.upload(rows[0])).conflicts == 0
+        assert (await gate.upload(*rows)).conflicts == 2
+        assert await house.cases() == ["document_mismatch", "double_entry"]
+        assert (await gate.upload(*rows)).conflicts == 0
+        [index] = await house.rows("SELECT document_index FROM holder")
+        assert [(await scan(house, row.scan_id)).document_index for row in rows] == [*index, None]
 
 
 async def test_the_gates_word_stands_against_a_late_answer(house: Gatehouse):

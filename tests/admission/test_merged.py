@@ -5,11 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from shanmen.admission.protocol import JournalRow
 from shanmen.admission.records import ScanRecord
+from shanmen.admission.rules import CaseKind
 from shanmen.admission.service.devices import Device
 from shanmen.admission.service.merged import Merge, counted
 from shanmen.tickets.gate import GateTicket
@@ -59,6 +62,72 @@ def journal(drawn: Sequence[tuple[str, int, int, int, str]]) -> list[JournalRow]
         )
         for seq, (step, scan, ticket, persons, direction) in enumerate(drawn, 1)
     ]
+
+
+OWN, OTHER = b"o" * 16, b"x" * 16
+BESIDE_A_CODE = JournalRow(
+    seq=1,
+    scan_id=UUID(int=1000),
+    step="admitted",
+    at=MS,
+    skew_ms=0,
+    lane_id=UUID(int=9),
+    ticket_id=UUID(int=100).bytes,
+    persons=1,
+    document_mark=OTHER,
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "index", "opened"),
+    [
+        ({}, None, True),
+        ({"document_mark": OWN}, 77, False),
+        ({"document_mark": None}, None, False),
+        # A ticket that names nobody.
+        ({"ticket_id": UUID(int=101).bytes}, None, False),
+        # The document itself led to the ticket; the server has compared it; whoever leaves.
+        ({"method": "document"}, None, False),
+        ({"decided_by": "server"}, None, False),
+        ({"direction": "out"}, None, False),
+        ({"step": "override"}, None, False),
+    ],
+)
+def test_a_document_that_the_gate_could_not_compare(changed, index, opened):
+    work = Merge(
+        device=DEVICE,
+        now=NOW,
+        scans={},
+        tickets=TICKETS,
+        blocked=frozenset(),
+        types_by_number={},
+        holders={UUID(int=100): {OWN: 77}},
+    )
+    work.take(structs.replace(BESIDE_A_CODE, **changed))
+    cases = [case.kind for case in work.conflicts(work.uses())]
+    assert cases == ([CaseKind.DOCUMENT_MISMATCH] if opened else [])
+    assert [scan.document_index for scan in work.new] == [index]
+
+
+def test_nobody_is_missed_who_was_given_back_first():
+    """Who passes after the time was over is counted again, and is looked at again."""
+    scans: dict[UUID, ScanRecord] = {}
+    opened = []
+    for steps in (["admitted", "given_back"], ["corrected"]):
+        work = Merge(
+            device=DEVICE,
+            now=NOW,
+            scans=dict(scans),
+            tickets=TICKETS,
+            blocked=frozenset(),
+            types_by_number={},
+            holders={UUID(int=100): {OWN: 77}},
+        )
+        for step in steps:
+            work.take(structs.replace(BESIDE_A_CODE, step=step))
+        opened.append([case.kind for case in work.conflicts(work.uses())])
+        scans = work.scans
+    assert opened == [[], [CaseKind.DOCUMENT_MISMATCH]]
 
 
 class Server:

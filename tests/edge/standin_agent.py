@@ -147,6 +147,11 @@ class StandInAgent(Agent):
     async def walked(self, lane_id: UUID, persons: int = 1) -> None:
         self.calls.append(("walked", lane_id, persons))
 
+    async def counted_by_hand(self, lane_id: UUID, persons: int, *, staff: str) -> None:
+        self.calls.append(("counted_by_hand", lane_id, persons, staff))
+        people = self._lanes[lane_id].people
+        self.change(lane_id, people=people + persons)
+
     async def override(self, scan_id: UUID, *, persons: int, reason: str, staff: str) -> Answer:
         self.calls.append(("override", scan_id, persons, reason, staff))
         refused = self.answers[scan_id]
@@ -163,6 +168,8 @@ class StandInAgent(Agent):
     async def emergency(self, *, on: bool, staff: str) -> None:
         self.calls.append(("emergency", on, staff))
         self.state = structs.replace(self.state, emergency=on)
+        for lane in self.lanes():
+            self.change(lane.id, by_hand=not lane.sensor)
         await self._tell(Command(id=ids.new_id(), kind="emergency_on" if on else "emergency_off"))
 
     async def set_open(self, lane_id: UUID, *, is_open: bool, staff: str) -> None:

@@ -5,7 +5,14 @@ from datetime import timedelta
 import pytest
 
 from shanmen.edge.intents import State
-from shanmen.edge.states import CannotBeDone, LaneUnknown, NotEnrolled, Revoked, ScanUnknown
+from shanmen.edge.states import (
+    CannotBeDone,
+    LaneUnknown,
+    NotByHand,
+    NotEnrolled,
+    Revoked,
+    ScanUnknown,
+)
 from shanmen.kit import ids
 from shanmen.kit.errors import BadInput
 from tests.support.gate_server import LANES, START
@@ -216,6 +223,36 @@ async def test_emergency_opens_all_and_is_counted(gates, alone):
         ("passage", 3),
         *[("off", 0)] * 3,
     ]
+
+
+async def test_in_an_emergency_guards_count_where_no_sensor_does(gates, now, alone):
+    alone.equip(TWO, sensor=True)
+    with pytest.raises(NotByHand):
+        await alone.counted_by_hand(ONE, 5, staff="Lin")
+    # That no emergency ended once more begins nothing.
+    await alone.emergency(on=False, staff="Lin")
+    assert not any(lane.by_hand for lane in alone.lanes())
+    await alone.emergency(on=True, staff="Lin")
+    assert {lane.id for lane in alone.lanes() if not lane.by_hand} == {TWO}
+    await alone.counted_by_hand(ONE, 150, staff="Lin")
+    with pytest.raises(NotByHand):
+        await alone.counted_by_hand(TWO, 5, staff="Lin")
+    await alone.emergency(on=False, staff="Lin")
+    again = await gates.restart(alone)
+    now.advance(3500)
+    await again.counted_by_hand(ONE, 20, staff="Gao")
+    assert again.lanes()[0].people == 170
+    rows = again._gate.journal.unsent(100)
+    assert [(r.persons, r.reason, r.staff) for r in rows if r.persons] == [
+        (150, "by_hand", "Lin"),
+        (20, "by_hand", "Gao"),
+    ]
+    now.advance(200)
+    assert not any(lane.by_hand for lane in again.lanes())
+    with pytest.raises(NotByHand):
+        await again.counted_by_hand(ONE, 5, staff="Gao")
+    with pytest.raises(BadInput):
+        await again.counted_by_hand(ONE, 1000, staff="Gao")
 
 
 async def test_before_the_first_contact_nobody_enters(gates):

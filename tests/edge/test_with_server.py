@@ -31,7 +31,7 @@ from tests.admission.conftest import Gates as Park
 from tests.admission.conftest import gates as parks  # noqa: F401 - a fixture
 from tests.admission.gatehouse import Gatehouse, make_app
 from tests.sites.conftest import asgi
-from tests.support.park import ZONE
+from tests.support.park import ZONE, fresh_people, id_number
 
 
 @dataclass
@@ -189,6 +189,38 @@ async def test_documents_without_network(east: Entrance):
     assert (answer.outcome, answer.names) == ("admitted", ["张**"])
 
 
+async def entered_cut_off(east: Entrance, made: Made, document: str) -> None:
+    """A ticket that is sold while the gate is cut off, and a document beside its code."""
+    asked = await east.agent.scan(east.park.east, made.code)
+    assert asked.reason == "document_required"
+    answer = await east.agent.scan(east.park.east, made.code, document=document)
+    assert answer.outcome == "admitted"
+    await east.agent.opened(answer.scan_id)
+
+
+async def test_a_strangers_document_with_a_ticket_that_the_gate_has_not_heard_of(east: Entrance):
+    """Nobody is kept waiting for it, and somebody hears of it once the gate is back."""
+    await east.agent.sync()
+    east.network.cut = True
+    own, strangers, typed = [await sold(east, flags=SECOND_FACTOR) for _ in range(3)]
+    nameless = await sold(east, flags=SECOND_FACTOR, named=False)
+    [stranger, another] = map(id_number, fresh_people(2))
+    await entered_cut_off(east, own, own.documents[0])
+    await entered_cut_off(east, strangers, stranger)
+    await entered_cut_off(east, nameless, another)
+    # What a supervisor has let in by hand, somebody has looked at.
+    refused = await east.agent.scan(east.park.east, typed.code)
+    await east.agent.override(refused.scan_id, persons=1, reason="known here", staff="Zhou")
+    east.network.cut = False
+    await east.agent.sync()
+    cases = await east.house.rows("SELECT kind, ticket_id FROM gate_case")
+    assert cases == [("document_mismatch", strangers.id)]
+    known = await east.house.rows(
+        "SELECT s.ticket_id FROM scan s JOIN holder h USING (tenant_id, ticket_id, document_index)"
+    )
+    assert known == [(own.id,)]
+
+
 async def test_answers_that_are_lost_count_once(east: Entrance):
     made = await sold(east, kind="family")
     await east.agent.sync()
@@ -305,6 +337,20 @@ async def test_a_lane_closed_in_the_console(east: Entrance):
     await east.park.unit(CHIEF)(change_lane, lane_id=east.park.east, active=False)
     await east.agent.sync()
     assert (await east.agent.scan(east.park.east, made.code)).reason == "lane_closed"
+
+
+async def test_who_was_counted_by_hand_in_an_emergency(east: Entrance):
+    """Where there is no sensor the guard's figure is what the server counts."""
+    await east.agent.sync()
+    east.network.cut = True
+    await east.agent.emergency(on=True, staff="Gao")
+    await east.agent.counted_by_hand(east.park.east, 150, staff="Gao")
+    await east.agent.emergency(on=False, staff="Gao")
+    east.network.cut = False
+    await east.agent.sync()
+    assert east.agent.status().queue == 0
+    scans = await east.house.rows("SELECT persons, outcome, reason, staff_label FROM scan")
+    assert scans == [(150, "admitted", "emergency", "Gao")]
 
 
 async def test_revoked(east: Entrance):

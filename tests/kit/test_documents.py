@@ -200,6 +200,20 @@ def test_any_text_is_either_a_document_or_refused(kind: DocumentKind, text: str)
 
 
 @pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("11010519491231002x", ["11010519491231002X"]),
+        ("12345678", ["12345678"]),
+        ("h12345678-01", ["H12345678", "H1234567801"]),
+        ("110105194912310021", []),
+        ("", []),
+    ],
+)
+def test_what_a_text_may_stand_for(text: str, numbers: list[str]) -> None:
+    assert documents.readings(text) == numbers
+
+
+@pytest.mark.parametrize(
     ("number", "shown"),
     [
         ("11010519491231002X", "110*************2X"),

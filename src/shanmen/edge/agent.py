@@ -18,6 +18,7 @@ from uuid import UUID
 from shanmen.admission.protocol import Answer, AskRequest, Command, LaneHealth, LaneInfo, Setup
 from shanmen.edge import device as devices
 from shanmen.edge.asking import ask
+from shanmen.edge.checked import MOST_BY_HAND, check_persons, check_words
 from shanmen.edge.client import Breaker, Refused, Server, Skew
 from shanmen.edge.counter import Counter
 from shanmen.edge.desk import Desk, InlineDesk, ThreadDesk
@@ -30,14 +31,12 @@ from shanmen.edge.sync import Sync
 from shanmen.edge.wire import HttpTransport, Transport
 from shanmen.kit import ids
 from shanmen.kit.coalesce import Coalescer
-from shanmen.kit.errors import BadInput
 
 Kind = Literal["auto", "code", "document", "number"]
 Direction = Literal["in", "out"]
 Listener = Callable[[Command], Awaitable[None]]
 R = TypeVar("R")
 
-_MOST_PERSONS = 99
 _BATCH = 32
 _WAITING = 256
 
@@ -166,7 +165,7 @@ class Agent:
         Raises LaneUnknown, NotEnrolled, Revoked or StoreBroken: then nobody may be let in.
         """
         if persons is not None:
-            _check_persons(persons)
+            check_persons(persons)
         lane = self._lane(lane_id)
         asked = AskRequest(
             scan_id=scan_id or ids.new_id(),
@@ -215,7 +214,7 @@ class Agent:
 
     async def passed(self, scan_id: UUID, persons: int = 1) -> int:
         """So many more went through; returns how many of this scan may still pass."""
-        _check_persons(persons)
+        check_persons(persons)
         return await self._step(
             lambda at: self._gate.journal.passed(scan_id, persons, at=at), blocks=False
         )
@@ -226,8 +225,17 @@ class Agent:
 
     async def walked(self, lane_id: UUID, persons: int = 1) -> None:
         """Somebody went through a lane without a scan: counted, in an emergency or otherwise."""
-        _check_persons(persons)
+        check_persons(persons)
         await self._run(lambda: self._gate.walked(lane_id, persons))
+        self._kick()
+
+    async def counted_by_hand(self, lane_id: UUID, persons: int, *, staff: str) -> None:
+        """A guard says how many went through a lane in an emergency; raises NotByHand."""
+        check_persons(persons, most=MOST_BY_HAND)
+        check_words(staff=staff)
+        sensor = self._lane(lane_id).id in self._sensors
+        count = partial(self._gate.counted_by_hand, lane_id, persons, staff=staff, sensor=sensor)
+        await self._run(count)
         self._kick()
 
     async def override(self, scan_id: UUID, *, persons: int, reason: str, staff: str) -> Answer:
@@ -235,8 +243,8 @@ class Agent:
 
         The lane then goes on as after `scan`. Raises CannotBeDone where no ticket stands behind it.
         """
-        _check_persons(persons)
-        _check_words(reason=reason, staff=staff)
+        check_persons(persons)
+        check_words(reason=reason, staff=staff)
         lane_id = await self._run(lambda: self._gate.lane_of(scan_id))
         sensor = lane_id in self._sensors
         answer = await self._run(
@@ -249,7 +257,7 @@ class Agent:
 
     async def undo(self, scan_id: UUID, *, reason: str, staff: str) -> None:
         """Take an admission back: its persons may enter again."""
-        _check_words(reason=reason, staff=staff)
+        check_words(reason=reason, staff=staff)
         journal = self._gate.journal
         await self._step(lambda at: journal.undone(scan_id, reason=reason, staff=staff, at=at))
 
@@ -265,7 +273,7 @@ class Agent:
 
     async def set_open(self, lane_id: UUID, *, is_open: bool, staff: str) -> None:
         """Open or close a lane for admissions."""
-        _check_words(staff=staff)
+        check_words(staff=staff)
         self._lane(lane_id)
         await self._run(lambda: self._gate.set_lane(lane_id, is_open=is_open))
         kind: Literal["open", "close"] = "open" if is_open else "close"
@@ -277,13 +285,14 @@ class Agent:
 
     async def correct(self, scan_id: UUID, *, entered: bool, staff: str) -> None:
         """Say what really happened to an unresolved admission; it leaves the list."""
-        _check_words(staff=staff)
+        check_words(staff=staff)
         journal = self._gate.journal
         await self._step(lambda at: journal.corrected(scan_id, entered=entered, staff=staff, at=at))
 
     def lanes(self) -> list[LaneState]:
         """All lanes of the entrance, by number."""
         setup, people = self.setup, self._gate.figures.people
+        by_hand = self._gate.by_hand
         return [
             LaneState(
                 id=lane.id,
@@ -293,6 +302,7 @@ class Agent:
                 mode=self._mode(lane.id),
                 sensor=lane.id in self._sensors,
                 people=people.get(lane.id, 0),
+                by_hand=by_hand and lane.id not in self._sensors,
                 fault=self._faults.get(lane.id, ""),
                 message=self._messages[lane.id],
             )
@@ -386,14 +396,3 @@ class Agent:
             LaneHealth(lane_id=lane.id, state=lane.mode, people=lane.people, fault=lane.fault)
             for lane in self.lanes()
         ]
-
-
-def _check_persons(persons: int) -> None:
-    if not 1 <= persons <= _MOST_PERSONS:
-        raise BadInput(field="persons")
-
-
-def _check_words(**words: str) -> None:
-    for name, text in words.items():
-        if not text.strip():
-            raise BadInput(field=name)

@@ -317,8 +317,8 @@ def _document_check(
     row = candidate.row
     if row is None:
         # Sold after this gate went offline: that a document was shown counts, its mark goes into
-        # the journal, and the server compares it when it hears of it. A picture of a code gains
-        # nothing by that.
+        # the journal, and the server compares it when it hears of it: a stranger's is a case for
+        # the console. A picture of a code gains nothing by that.
         counts_for = presented.shown and presented.code not in NOT_OF_NOW
         return DocumentCheck.MATCHES if counts_for else DocumentCheck.NOT_SHOWN
     own = {mark for mark, _ in row.documents}

@@ -19,7 +19,7 @@ from shanmen.edge.journal import Journal
 from shanmen.edge.memory import Memory
 from shanmen.edge.place import Place, instant_of, moment_of
 from shanmen.edge.presented import recognise
-from shanmen.edge.states import NotEnrolled, Revoked, ScanUnknown, Unresolved
+from shanmen.edge.states import NotByHand, NotEnrolled, Revoked, ScanUnknown, Unresolved
 from shanmen.edge.store import Store
 
 R = TypeVar("R")
@@ -187,13 +187,33 @@ class Gate:
 
         self.step(count, blocks=False)
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether it may be said how many passed where no sensor counts.
+
+        Guards have other things to do in an emergency, so it may be said for a while after it.
+        """
+        ended = self.memory.emergency_ended
+        return self.memory.emergency or self.skew.now() - ended < _BY_HAND_MS
+
+    def counted_by_hand(self, lane_id: UUID, persons: int, *, staff: str, sensor: bool) -> None:
+        """A guard counted who went through in an emergency."""
+        if sensor or not self.by_hand:
+            raise NotByHand
+
+        def count(at: Instant) -> None:
+            self.journal.walked(lane_id, persons, day=self._day(at))
+            self.journal.emergency(lane_id, at=at, persons=persons, word="by_hand", staff=staff)
+
+        self.step(count, blocks=False)
+
     def emergency(self, *, on: bool, staff: str) -> None:
         """All lanes open, or no longer."""
         word = "on" if on else "off"
         place = self.memory.place
 
         def switch(at: Instant) -> None:
-            self.memory.set_emergency(on=on)
+            self.memory.set_emergency(on=on, at=at)
             for lane_id in place.lanes if place else ():
                 self.journal.emergency(lane_id, at=at, persons=0, word=word, staff=staff)
 
@@ -305,3 +325,4 @@ class Gate:
 
 
 _DAY_MS = 86_400_000
+_BY_HAND_MS = 3_600_000

@@ -40,6 +40,7 @@ class _Kept(Struct, frozen=True, kw_only=True):
     skew_ms: int = 0
     synced_at: Instant | None = None
     emergency: bool = False
+    emergency_ended: Instant = 0
     revoked: bool = False
     blocked_before: list[bytes] = []
     """While a fresh load is under way: blocked documents as tickets from before it are marked."""
@@ -69,6 +70,11 @@ class Memory:
     def emergency(self) -> bool:
         """Whether all lanes stand open."""
         return self._kept.emergency
+
+    @property
+    def emergency_ended(self) -> Instant:
+        """When the last one ended; 0 where there was none."""
+        return self._kept.emergency_ended
 
     @property
     def revoked(self) -> bool:
@@ -115,9 +121,10 @@ class Memory:
         """Open or close a lane here."""
         self._keep(lanes={**self._kept.lanes, lane_id: is_open})
 
-    def set_emergency(self, *, on: bool) -> None:
+    def set_emergency(self, *, on: bool, at: Instant) -> None:
         """Open all lanes, or end that."""
-        self._keep(emergency=on)
+        ended = at if self.emergency and not on else self.emergency_ended
+        self._keep(emergency=on, emergency_ended=ended)
 
     def take_setup(self, setup: Setup, digest: str, *, fresh: bool = False) -> None:
         """Take over what the server says of the place; the document key stays off the disk.

@@ -74,24 +74,16 @@ def recognise(
 
 
 def document_marks(number: str, keys: Sequence[bytes]) -> tuple[Shown, ...]:
-    """Marks that a document number may have: a reader tells the number, not the kind."""
-    return tuple(
-        Shown(text, document_mark(key, text), key) for key in keys for text in _numbers(number)
-    )
+    """Marks that a document number may have: a reader tells the number, not the kind.
+
+    The first is the one that the journal tells.
+    """
+    numbers = documents.readings(number)
+    return tuple(Shown(text, document_mark(key, text), key) for key in keys for text in numbers)
 
 
 def _is_document(text: str) -> bool:
-    return bool(_numbers(text))
-
-
-def _numbers(text: str) -> list[str]:
-    found: dict[str, None] = {}
-    for kind in documents.DocumentKind:
-        try:
-            found[documents.check(kind, text).number] = None
-        except documents.DocumentInvalid:
-            continue
-    return list(found)
+    return bool(documents.readings(text))
 
 
 def _read_code(

@@ -40,6 +40,13 @@ class ScanUnknown(DomainError):
     status = 404
 
 
+class NotByHand(DomainError):
+    """Nobody is counted by hand: there is no emergency, or a sensor counts at this lane."""
+
+    code = "edge.not_by_hand"
+    status = 409
+
+
 class CannotBeDone(DomainError):
     """What was asked does not fit what became of the scan; ``params``: ``state``."""
 
@@ -59,6 +66,8 @@ class LaneState(Struct, frozen=True, kw_only=True):
     """Whether a passage sensor says that somebody went through."""
     people: int
     """Passages counted today."""
+    by_hand: bool = False
+    """Whether a guard may say how many passed: in an emergency, where no sensor counts them."""
     fault: str = ""
     message: str = ""
     """What the console wants on this lane's screen."""

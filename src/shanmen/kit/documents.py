@@ -160,6 +160,20 @@ def check(kind: DocumentKind | str, number: str, *, field: str | None = None) ->
     return Document(kind, number)
 
 
+def readings(number: str) -> list[str]:
+    """Return the numbers that a text may stand for, the shortest first; none where it is none.
+
+    A card reader or a number pad tells no kind, and a permit's number may be part of the text.
+    """
+    found: dict[str, None] = {}
+    for kind in DocumentKind:
+        try:
+            found[check(kind, number).number] = None
+        except DocumentInvalid:
+            continue
+    return sorted(found, key=len)
+
+
 def normalise(number: str) -> str:
     """Return capitals and half-width characters without spaces and hyphens."""
     if _CLEAN.fullmatch(number):

@@ -138,6 +138,34 @@ async def test_the_emergency_button_asks_first(guard: Guard, browser: Browser):
     await page.context.close()
 
 
+async def test_a_lane_without_sensor_is_counted_by_hand_in_an_emergency(
+    guard: Guard, browser: Browser
+):
+    guard.agent.change(LANES[0], sensor=True)
+    page = await opened(guard, browser, width=360)
+    form, people = page.locator("#by-hand"), page.locator("[data-count=people]")
+    await expect(form).to_be_hidden()
+    await guard.agent.emergency(on=True, staff="console")
+    await expect(page.locator("#alarm")).to_be_visible()
+    await expect(form).to_be_hidden()
+    await page.locator(".guard-lane").nth(1).click()
+    await expect(form).to_be_visible()
+    await no_wider_than(page, 360)
+    assert await axe_findings(page, AXE.read_text()) == []
+    await page.fill("#by-hand-persons", "40")
+    await form.get_by_role("button").click()
+    await expect(page.locator("#confirm-title")).to_contain_text("40 人")
+    await page.click("#confirm [data-close]")
+    assert guard.agent.named("counted_by_hand") == []
+    await form.get_by_role("button").click()
+    await page.click("#confirm [data-part=yes]")
+    await expect(people).to_have_text("40")
+    await expect(page.locator("#by-hand-persons")).to_have_value("")
+    assert guard.agent.named("counted_by_hand") == [(LANES[1], 40, "Li")]
+    assert page.problems == []  # type: ignore[attr-defined]
+    await page.context.close()
+
+
 def a_case(scan_id: UUID, assumed: str) -> Unresolved:
     return Unresolved(
         scan_id=scan_id,

@@ -16,7 +16,17 @@ from tests.edge.page.conftest import Guard
 from tests.edge.standin_agent import LANES
 from tests.support.patience import PATIENCE_SECONDS
 
-ACTIONS = ["/scan", "/override", "/undo", "/correct", "/lane", "/emergency", "/sync", "/logout"]
+ACTIONS = [
+    "/scan",
+    "/override",
+    "/undo",
+    "/correct",
+    "/lane",
+    "/emergency",
+    "/count",
+    "/sync",
+    "/logout",
+]
 
 
 async def test_a_stranger_sees_the_sign_in_alone(guard: Guard):
@@ -162,6 +172,10 @@ async def test_lane_emergency_sync_and_correction(guard: Guard):
     assert (await guard.board.state("zh-CN")).lanes[1].state == "已关闭"
     await guard.post("/emergency", {"on": True})
     assert guard.agent.named("emergency") == [(True, "Wang")]
+    await guard.post("/count", {"lane": LANES[1], "persons": 40})
+    assert guard.agent.named("counted_by_hand") == [(LANES[1], 40, "Wang")]
+    for persons in (0, -3, 1000, "many", None):
+        assert (await guard.post("/count", {"lane": LANES[1], "persons": persons})).status == 422
     await guard.post("/sync")
     assert guard.agent.named("sync") == [()]
     assert (await guard.post("/logout")).headers["set-cookie"].startswith("shanmen_guard=;")

@@ -59,6 +59,8 @@ class CaseKind(StrEnum):
     OLD_GENERATION = "old_generation"
     """With a code from before the ticket was rescheduled."""
     BLOCKED = "blocked"
+    DOCUMENT_MISMATCH = "document_mismatch"
+    """The gate did not know whom the ticket names, and the document shown is none of theirs."""
     SERVER_REFUSED = "server_refused"
     """The gate admitted what the server had refused."""
     UNKNOWN_TICKET = "unknown_ticket"

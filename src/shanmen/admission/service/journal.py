@@ -20,7 +20,7 @@ from shanmen.admission.errors import JournalGap
 from shanmen.admission.events import tickets_used_statements
 from shanmen.admission.protocol import JournalReceipt, JournalRow
 from shanmen.admission.records import ScanRecord
-from shanmen.admission.service import merged, zones
+from shanmen.admission.service import merged, shown, zones
 from shanmen.admission.service.devices import Device, turn_statement
 from shanmen.admission.service.merged import Case, Merge
 from shanmen.admission.service.setup import blocked_marks, blocked_statement
@@ -115,6 +115,8 @@ class _Read:
     blocked: Rows
     turn: int
     entered_zone: Rows
+    holders: Rows
+    """Of tickets that were used with a document beside the code."""
     catalog: Catalog
 
 
@@ -174,7 +176,9 @@ async def _read(
         ],
     )
     ticket_ids.update(row[0] for row in others)
-    locked, scans, _, blocked, turn, entered, version = await run(
+    compared = {merged.id_of(row.ticket_id) for row in rows if shown.shown_beside_a_code(row)}
+    named = [one for one in compared if one is not None]
+    locked, scans, _, blocked, turn, entered, version, *holders = await run(
         session,
         [
             gate.lock_statement(tenant, ticket_ids),
@@ -184,6 +188,7 @@ async def _read(
             turn_statement(tenant, site_id=device.site_id),
             Statement(ENTERED_ZONE, (tenant, array(ticket_ids), device.zone_id)),
             version_statement(tenant),
+            *([shown.holders_statement(tenant, named)] if named else ()),
         ],
     )
     return _Read(
@@ -195,6 +200,7 @@ async def _read(
         blocked=blocked,
         turn=turn[0][0],
         entered_zone=entered,
+        holders=holders[0] if holders else (),
         catalog=await catalog_at(session, version[0][0] if version else 0),
     )
 
@@ -208,6 +214,7 @@ def _plan(tenant: int, read: _Read, rows: Sequence[JournalRow], count: int) -> _
         scans=records.records(read.scans),
         tickets=gate.tickets(read.tickets),
         blocked=blocked_marks(read.keyring, read.blocked, site_id=device.site_id, turn=read.turn),
+        holders=shown.marks(read.keyring, read.holders, site_id=device.site_id, turn=read.turn),
         types_by_number={kind.number: kind.id for kind in read.catalog.of_site(device.site_id)},
         entered_zone={row[0]: row[1] for row in read.entered_zone},
     )

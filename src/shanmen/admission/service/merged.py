@@ -14,6 +14,7 @@ from uuid import UUID
 from shanmen.admission.protocol import ROWS_AT_ONCE, JournalRow
 from shanmen.admission.records import ScanRecord
 from shanmen.admission.rules import CaseKind
+from shanmen.admission.service import shown
 from shanmen.admission.service.devices import Device
 from shanmen.kit import clock
 from shanmen.tickets.gate import GateTicket, Use
@@ -90,6 +91,8 @@ class Merge:
     tickets: Mapping[UUID, GateTicket]
     blocked: frozenset[bytes]
     types_by_number: Mapping[int, UUID]
+    holders: shown.Marks = field(default_factory=dict)
+    """Of tickets that somebody entered with who showed a document beside the code."""
     entered_zone: Mapping[UUID, int] = field(default_factory=dict)
     """Of tickets for several zones, how many had entered the gate's."""
     before: dict[UUID, ScanRecord] = field(default_factory=dict)
@@ -327,6 +330,10 @@ class Merge:
             self._open(CaseKind.OLD_GENERATION, row, scan)
         if row.document_mark is not None and row.document_mark in self.blocked:
             self._open(CaseKind.BLOCKED, row, scan)
+        own = self.holders.get(ticket.id)
+        # Whom a ticket does not name it admits with whatever document a gate has asked for.
+        if own and shown.shown_beside_a_code(row) and row.document_mark not in own:
+            self._open(CaseKind.DOCUMENT_MISMATCH, row, scan)
 
     def _open(
         self,
@@ -347,6 +354,7 @@ class Merge:
         ticket_id = id_of(row.ticket_id)
         ticket = self.tickets.get(ticket_id) if ticket_id else None
         number = self.types_by_number.get(row.type_number) if row.type_number is not None else None
+        own = self.holders.get(ticket_id, {}) if ticket_id else {}
         return ScanRecord(
             id=row.scan_id,
             at=at,
@@ -364,7 +372,7 @@ class Merge:
             persons=persons,
             persons_left=max(0, within(row.persons_left)),
             details={},
-            document_index=None,
+            document_index=own.get(row.document_mark) if row.document_mark else None,
             staff_label=clean(row.staff) or self.device.name,
             device_id=self.device.id,
             gate_persons=persons,

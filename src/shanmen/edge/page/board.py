@@ -45,6 +45,7 @@ class LaneView(Struct, frozen=True, kw_only=True):
     mode: str
     state: str
     people: int
+    by_hand: bool
     fault: str
     message: str
     news: int
@@ -174,6 +175,7 @@ class Board:
             mode=lane.mode,
             state=say(locale, state.get(lane.mode, "page.lane_open")),
             people=lane.people,
+            by_hand=lane.by_hand,
             fault=lane.fault,
             message=lane.message,
             news=self._news[lane.id],

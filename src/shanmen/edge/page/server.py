@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from shanmen.edge.agent import Agent, Direction, Kind
+from shanmen.edge.checked import MOST_BY_HAND
 from shanmen.edge.entrance import Entrance
 from shanmen.edge.page.access import COOKIE, LONGEST_NAME, SHIFT_SECONDS, Access
 from shanmen.edge.page.board import Board
@@ -78,6 +79,13 @@ class EmergencyBody(Struct, frozen=True):
     on: bool
 
 
+class CountBody(Struct, frozen=True):
+    """How many went through a lane in an emergency, where no sensor counts."""
+
+    lane: UUID
+    persons: Annotated[int, Meta(ge=1, le=MOST_BY_HAND)]
+
+
 class LoginBody(Struct, frozen=True):
     """Who signs in."""
 
@@ -99,6 +107,7 @@ class GuardPage:
             "/correct": self._correct,
             "/lane": self._lane,
             "/emergency": self._emergency,
+            "/count": self._count,
             "/sync": self._sync,
             "/logout": self._logout,
         }
@@ -223,6 +232,11 @@ class GuardPage:
     async def _emergency(self, request: Request, who: str, _: Locale) -> Response:
         body = _body(request, EmergencyBody)
         await self._entrance.emergency(on=body.on, staff=who)
+        return _json({})
+
+    async def _count(self, request: Request, who: str, _: Locale) -> Response:
+        body = _body(request, CountBody)
+        await self._agent.counted_by_hand(body.lane, body.persons, staff=who)
         return _json({})
 
     async def _sync(self, request: Request, who: str, _: Locale) -> Response:

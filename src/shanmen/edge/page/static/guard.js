@@ -108,6 +108,8 @@ function paint() {
   const here = lane();
   byId("place").textContent = state.place;
   byId("alarm").hidden = !state.emergency;
+  byId("by-hand").hidden = !here?.by_hand;
+  byId("by-hand-label").textContent = page("by_hand", { lane: here?.title });
   byId("revoked").hidden = !state.revoked;
   fill(byId("lanes"), JSON.stringify([here?.id, state.lanes.map((one) => [one.id, one.title, one.mode, one.state, one.last[0]?.kind, one.last[0]?.word])]), () => state.lanes.map((one) => laneButton(one, here)));
   fill(byId("notes"), JSON.stringify(state.notes), () => state.notes.map((note) => element("li", note.text, `note-${note.tone}`)));
@@ -283,6 +285,14 @@ byId("emergency-button").addEventListener("click", async () => {
 });
 byId("emergency-end").addEventListener("click", async () => {
   if (await confirm({ title: page("emergency_end_ask"), detail: "", yes: page("emergency_end") })) act("/emergency", { on: false });
+});
+byId("by-hand").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const input = byId("by-hand-persons");
+  const persons = input.valueAsNumber;
+  const here = lane();
+  if (!await confirm({ title: page("by_hand_ask", { persons, lane: here.title }), detail: page("by_hand_detail"), yes: page("by_hand_add") })) return;
+  if (await act("/count", { lane: here.id, persons })) input.value = "";
 });
 byId("lane-toggle").addEventListener("click", () => act("/lane", { lane: lane().id, open: lane().mode === "closed" }));
 byId("sync").addEventListener("click", () => act("/sync", {}));
