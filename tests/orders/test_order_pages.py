@@ -42,7 +42,11 @@ async def test_an_order_is_paid_and_its_ticket_is_there(shop: Shop) -> None:
     page = await shop.get(address)
     assert page.count('class="qr"') == 2
     assert "出票成功" in page
-    assert (await shop.http.get(address)).headers["x-shanmen-keep"] == "1"
+    answer = await shop.http.get(address)
+    assert answer.headers["x-shanmen-keep"] == "1"
+    # A phone that has kept the page sees by its version that nothing has changed.
+    version = answer.headers["x-shanmen-version"]
+    assert (await shop.http.get(address)).headers["x-shanmen-version"] == version
 
 
 async def test_the_code_on_the_page_is_the_tickets(shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -57,6 +58,8 @@ _MASK: Final = 4
 """Of a ticket's QR code: most of what it says is a signature, so any mask is as good."""
 KEEP_HEADER: Final = "x-shanmen-keep"
 """Tells the service worker to keep the page (1) or to forget it (0)."""
+VERSION_HEADER: Final = "x-shanmen-version"
+"""Tells the service worker whether a page that it has kept says what the order is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,7 @@ def order_page(
     keep = view.status in _SHOWS_TICKETS and any(card.code for card in shown)
     ended = now.state in (State.EXPIRED, State.CANCELLED, State.REFUNDED)
     headers = {KEEP_HEADER: "1"} if keep else {KEEP_HEADER: "0"} if ended else {}
+    headers[VERSION_HEADER] = _version(view)
     return page(
         request,
         "orders/order.html",
@@ -263,6 +267,13 @@ def order_page(
         headers=headers,
         cache="no-store",
     )
+
+
+def _version(view: OrderView) -> str:
+    """A name for what the order's page says of its tickets, another one after each change."""
+    tickets = [(ticket.status, ticket.persons_entered) for ticket in view.tickets]
+    said = f"{view.status} {view.events[-1].at.isoformat()} {tickets}"
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def permitted(contents: OrderContents) -> dict[str, bool]:

@@ -1,6 +1,7 @@
 // The order's page: counts the hold down, waits for the money, keeps the e-ticket for offline use,
-// shows a code large with the screen awake, and makes codes that change.
+// shows a code large, and makes codes that change.
 
+import { enlarge } from "./large.js";
 import { follow } from "./rotating.js";
 
 const address = location.pathname;
@@ -51,66 +52,42 @@ if (waiting) {
 
 const live = document.querySelector("[data-keep]");
 const offline = document.querySelector("[data-offline-note]");
+const changed = document.querySelector("[data-changed-note]");
+const worker = navigator.serviceWorker;
+// Whether the worker has brought this page, and so has kept it.
+const brought = Boolean(worker?.controller);
+let isKept = false;
 const showOffline = () => {
-  if (offline) offline.hidden = navigator.onLine;
+  offline.hidden = navigator.onLine && !isKept;
 };
 window.addEventListener("online", showOffline);
 window.addEventListener("offline", showOffline);
 showOffline();
+// Of a weak network the phone knows nothing; the worker has waited for it, and hears the answer.
+worker?.addEventListener("message", ({ data }) => {
+  if (!data?.ticket) return;
+  isKept = data.ticket === "kept";
+  showOffline();
+  changed.hidden = data.ticket !== "changed";
+});
 
 async function keep() {
-  const registration = await navigator.serviceWorker.register("/s/sw.js", { scope: "/s/" });
-  const worker = registration.active ?? registration.waiting ?? registration.installing;
+  const registration = await worker.register("/s/sw.js", { scope: "/s/" });
+  const keeper = registration.active ?? registration.waiting ?? registration.installing;
   const files = [...document.querySelectorAll('link[rel~="stylesheet"], link[rel="icon"], script[src]')]
     .map((element) => element.href || element.src)
     .filter((file) => new URL(file).origin === location.origin);
   const more = performance.getEntriesByType("resource").map((entry) => entry.name);
   const own = more.filter((file) => file.startsWith(`${location.origin}/static/`));
-  worker.postMessage({ keep: address, files: [...new Set([...files, ...own])] });
+  keeper.postMessage({ keep: address, files: [...new Set([...files, ...own])], brought });
 }
-if ("serviceWorker" in navigator && window.isSecureContext) {
+if (worker && window.isSecureContext) {
   if (live) keep().catch(() => {});
-  else navigator.serviceWorker.controller?.postMessage({ look: address });
+  else worker.controller?.postMessage({ look: address });
 }
 
-// --- A code, large ---
+// --- The codes ---
 
 const dialog = document.getElementById("qr-large");
-if (dialog) {
-  const place = dialog.querySelector("[data-qr-large]");
-  const name = dialog.querySelector("[data-qr-name]");
-  let awake = null;
-  let stop = () => {};
-  const stayAwake = async () => {
-    try {
-      awake = await navigator.wakeLock?.request("screen");
-    } catch {
-      awake = null;
-    }
-  };
-  document.addEventListener("click", (event) => {
-    const opener = event.target.closest("[data-qr]");
-    if (!opener) return;
-    const shown = document.getElementById(opener.dataset.qr);
-    const copy = shown.cloneNode(true);
-    copy.removeAttribute("id");
-    place.replaceChildren(copy);
-    stop = copy.dataset.token ? follow(copy) : () => {};
-    name.textContent = opener.closest(".eticket").querySelector("h2").textContent;
-    dialog.showModal();
-    stayAwake();
-  });
-  dialog.addEventListener("close", () => {
-    stop();
-    awake?.release();
-    awake = null;
-  });
-  dialog.addEventListener("click", (event) => {
-    if (event.target === dialog) dialog.close();
-  });
-  document.addEventListener("visibilitychange", () => {
-    if (dialog.open && document.visibilityState === "visible") stayAwake();
-  });
-}
-
+if (dialog) enlarge(dialog);
 for (const code of document.querySelectorAll(".eticket [data-token]")) follow(code);

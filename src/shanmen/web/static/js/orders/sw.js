@@ -1,11 +1,22 @@
-// Keeps e-tickets for opening without network: an order's page that carries x-shanmen-keep: 1, and
-// the files that it needs. Everything else goes to the network as if this were not here.
+// Keeps e-tickets for opening without network, or with one that is too weak: an order's page that
+// carries x-shanmen-keep: 1, and the files that it needs. Everything else goes to the network as if
+// this were not here.
 
 const PAGES = "shanmen-tickets-1";
 const FILES = "shanmen-files-1";
 const MOST_PAGES = 20;
 const MOST_FILES = 80;
+// How long the network may take before a kept page is shown: people stand at the gate. Whoever has
+// just given back or moved a ticket, or paid, waits longer, because they want to see what came of it.
+const PATIENCE_MS = 1500;
+const OUTCOME_MS = 10_000;
+const TOO_MANY_REQUESTS = 429;
+const SERVER_ERROR = 500;
 const ORDER = /^\/s\/[^/]+\/orders\/[^/]+\/[^/]+$/;
+const ACTION = /^(\/s\/[^/]+\/orders\/[^/]+\/[^/]+)\/./;
+
+// Orders that this phone has asked to change, until their page has come.
+const acted = new Set();
 
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
@@ -15,21 +26,24 @@ async function trim(cache, most) {
   await Promise.all(keys.slice(0, Math.max(0, keys.length - most)).map((key) => cache.delete(key)));
 }
 
-// The address without its query is the ticket's name, so that a page found later replaces it.
+// The address without its query is the ticket's name, so that a page found later replaces it. The
+// kept page is replaced once all of the new one is here: an answer may break off on its way.
 async function store(path, answer) {
   const cache = await caches.open(PAGES);
   const keep = answer.headers.get("x-shanmen-keep");
   if (keep === "0") await cache.delete(path);
   if (keep !== "1" || !answer.ok) return;
-  await cache.delete(path);
   await cache.put(path, answer.clone());
   await trim(cache, MOST_PAGES);
 }
 
-async function keep(path, files) {
-  const answer = await fetch(path, { credentials: "same-origin" });
-  await store(path, answer);
-  if (answer.headers.get("x-shanmen-keep") !== "1") return;
+async function keep(path, files, brought) {
+  // A page that came through here is kept by now.
+  if (!brought || !(await (await caches.open(PAGES)).match(path))) {
+    const answer = await fetch(path, { credentials: "same-origin" });
+    await store(path, answer);
+    if (answer.headers.get("x-shanmen-keep") !== "1") return;
+  }
   const cache = await caches.open(FILES);
   await Promise.all(
     files.map(async (file) => {
@@ -42,23 +56,47 @@ async function keep(path, files) {
 }
 
 self.addEventListener("message", (event) => {
-  const { keep: path, look, files = [] } = event.data ?? {};
-  if (path && ORDER.test(path)) event.waitUntil(keep(path, files).catch(() => {}));
+  const { keep: path, look, files = [], brought = false } = event.data ?? {};
+  if (path && ORDER.test(path)) event.waitUntil(keep(path, files, brought).catch(() => {}));
   if (look && ORDER.test(look)) {
     event.waitUntil(fetch(look).then((answer) => store(look, answer)).catch(() => {}));
   }
 });
 
-async function page(request, path) {
-  try {
-    const answer = await fetch(request);
-    await store(path, answer);
-    return answer;
-  } catch (error) {
-    const kept = await (await caches.open(PAGES)).match(path);
-    if (kept) return kept;
-    throw error;
-  }
+// The network's answer, once all of it is here.
+async function fetched(request, path) {
+  const answer = await fetch(request);
+  await answer.clone().blob();
+  // A phone that has no room for it shows it all the same.
+  await store(path, answer).catch(() => {});
+  acted.delete(path);
+  return answer;
+}
+
+const isNone = (answer) =>
+  !answer || answer.status >= SERVER_ERROR || answer.status === TOO_MANY_REQUESTS;
+const version = (answer) => answer.headers.get("x-shanmen-version");
+
+// Tells a page that was shown as it was kept so, and once the network has answered whether it is
+// still right; its keeper decides when to look at the new one.
+async function tell(id, kept, coming) {
+  const client = await self.clients.get(id);
+  client?.postMessage({ ticket: "kept" });
+  const answer = await coming;
+  if (isNone(answer)) return;
+  client?.postMessage({ ticket: version(answer) === version(kept) ? "current" : "changed" });
+}
+
+async function page(event, path, patience) {
+  const kept = await (await caches.open(PAGES)).match(path);
+  const asked = fetched(event.request, path);
+  if (!kept) return asked;
+  const coming = asked.catch(() => null);
+  const late = new Promise((done) => setTimeout(done, patience, null));
+  const answer = await Promise.race([coming, late]);
+  if (!isNone(answer)) return answer;
+  event.waitUntil(tell(event.resultingClientId, kept, coming));
+  return kept;
 }
 
 async function file(request) {
@@ -69,9 +107,13 @@ async function file(request) {
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
-  if (request.method !== "GET" || url.origin !== self.location.origin) return;
-  if (request.mode === "navigate" && ORDER.test(url.pathname)) {
-    event.respondWith(page(request, url.pathname));
+  if (url.origin !== self.location.origin) return;
+  if (request.method !== "GET") {
+    const action = ACTION.exec(url.pathname);
+    if (action) acted.add(action[1]);
+  } else if (request.mode === "navigate" && ORDER.test(url.pathname)) {
+    const waits = url.search || acted.has(url.pathname);
+    event.respondWith(page(event, url.pathname, waits ? OUTCOME_MS : PATIENCE_MS));
   } else if (url.pathname.startsWith("/static/")) {
     event.respondWith(file(request));
   }
