@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Error, Page, expect
 
 from shanmen.db.session import Session
 from shanmen.kit import ids
@@ -149,6 +149,44 @@ async def test_a_server_that_is_gone_does_not_take_the_ticket_along(
     await page.goto(network.url + path)
     await expect(page.locator(".eticket-code svg[role=img]")).to_be_visible()
     await expect(page.locator("[data-offline-note]")).to_be_visible()
+
+
+async def test_the_installed_app_opens_with_the_ticket_where_there_is_no_network(
+    phone: BrowserContext, network: WeakNetwork, counter: Counter
+) -> None:
+    _, first = await counter.sell("adult")
+    _, second = await counter.sell("adult")
+    page = await phone.new_page()
+    for path in (first, second, first):
+        await kept(page, network.url + path, path)
+    href = await page.locator("link[rel=manifest]").get_attribute("href")
+    app = await (await phone.request.get(f"{network.url}{href}")).json()
+    await page.goto(network.url + app["start_url"])
+    await expect(page.locator(".eticket")).to_have_count(0)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("测试山")
+    # By itself only the app shows a ticket, and the one that was looked at last.
+    await phone.set_offline(True)
+    await page.goto(network.url + app["start_url"])
+    await page.wait_for_url(network.url + first)
+    await expect(page.locator(".eticket-code svg[role=img]")).to_be_visible()
+    with pytest.raises(Error, match="ERR_INTERNET_DISCONNECTED"):
+        await page.goto(network.url + app["scope"])
+    await phone.set_offline(False)
+
+
+async def test_chromium_finds_nothing_that_keeps_the_pages_from_being_installed(
+    phone: BrowserContext, screens: Screens, counter: Counter
+) -> None:
+    _, path = await counter.sell("adult")
+    page = await phone.new_page()
+    await page.goto(screens.url + path)
+    devtools = await phone.new_cdp_session(page)
+    manifest = await devtools.send("Page.getAppManifest")
+    assert manifest["errors"] == []
+    assert manifest["url"].startswith(f"{screens.url}/s/{counter.desk.park.slug}/app.webmanifest")
+    found = await devtools.send("Page.getInstallabilityErrors")
+    # The tests' profiles are private ones, in which nothing can be installed.
+    assert {each["errorId"] for each in found["installabilityErrors"]} <= {"in-incognito"}
 
 
 async def test_the_screen_stays_on_while_a_code_is_large_and_no_longer(

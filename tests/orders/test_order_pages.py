@@ -2,9 +2,11 @@
 
 import re
 from datetime import timedelta
+from io import BytesIO
 from uuid import UUID
 
 import pytest
+from PIL import Image
 from sqlalchemy import update
 
 from shanmen.catalog.models import TicketType
@@ -337,6 +339,33 @@ async def test_the_service_worker_is_served_for_visitors_pages(shop: Shop) -> No
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/javascript")
     assert answer.headers["service-worker-allowed"] == "/s/"
+
+
+@pytest.mark.parametrize(("lang", "name"), [("zh-CN", "测试山"), ("en", "Test hill")])
+async def test_a_phone_can_install_the_sites_pages(shop: Shop, lang: str, name: str) -> None:
+    page = await shop.get(f"{shop.base}?lang={lang}")
+    [address] = re.findall(r'rel="manifest" href="([^"]+)"', page)
+    shop.http.cookies.clear()
+    answer = await shop.http.get(address)
+    assert answer.headers["content-type"].startswith("application/manifest+json")
+    assert answer.headers["cache-control"] == "public, max-age=3600"
+    app = answer.json()
+    assert (app["name"], app["lang"], app["display"]) == (name, lang, "standalone")
+    assert app["start_url"].startswith(app["scope"])
+    # Nothing of an order, whose address is a secret, is in what is installed.
+    assert app["scope"] == app["id"] == shop.base
+    assert (await shop.http.get(app["start_url"])).status_code == 200
+    for icon in app["icons"]:
+        picture = await shop.http.get(icon["src"])
+        assert picture.headers["content-type"] == icon["type"]
+        if icon["type"] == "image/png":
+            width, height = Image.open(BytesIO(picture.content)).size
+            assert f"{width}x{height}" == icon["sizes"]
+
+
+async def test_there_is_nothing_to_install_where_there_is_no_site(shop: Shop) -> None:
+    assert (await shop.http.get("/s/there-is-none/app.webmanifest")).status_code == 404
+    assert 'rel="manifest"' not in (await shop.http.get("/")).text
 
 
 async def test_an_order_page_is_not_kept_by_caches(shop: Shop) -> None:

@@ -13,6 +13,7 @@ const OUTCOME_MS = 10_000;
 const TOO_MANY_REQUESTS = 429;
 const SERVER_ERROR = 500;
 const ORDER = /^\/s\/[^/]+\/orders\/[^/]+\/[^/]+$/;
+const HOME = /^\/s\/[^/]+$/;
 const ACTION = /^(\/s\/[^/]+\/orders\/[^/]+\/[^/]+)\/./;
 
 // Orders that this phone has asked to change, until their page has come.
@@ -87,16 +88,31 @@ async function tell(id, kept, coming) {
   client?.postMessage({ ticket: version(answer) === version(kept) ? "current" : "changed" });
 }
 
+function inTime(coming, patience) {
+  return Promise.race([coming, new Promise((done) => setTimeout(done, patience, null))]);
+}
+
 async function page(event, path, patience) {
   const kept = await (await caches.open(PAGES)).match(path);
   const asked = fetched(event.request, path);
   if (!kept) return asked;
   const coming = asked.catch(() => null);
-  const late = new Promise((done) => setTimeout(done, patience, null));
-  const answer = await Promise.race([coming, late]);
+  const answer = await inTime(coming, patience);
   if (!isNone(answer)) return answer;
   event.waitUntil(tell(event.resultingClientId, kept, coming));
   return kept;
+}
+
+// The installed app begins at the site's page. Where that does not come, it goes to the ticket that
+// was looked at last; a browser that others use as well shows nobody's ticket by itself.
+async function home(request, path) {
+  const kept = (await (await caches.open(PAGES)).keys())
+    .map((key) => new URL(key.url).pathname)
+    .filter((ticket) => ticket.startsWith(`${path}/orders/`));
+  const coming = fetch(request);
+  if (!kept.length) return coming;
+  const answer = await inTime(coming.catch(() => null), OUTCOME_MS);
+  return isNone(answer) ? Response.redirect(kept.at(-1)) : answer;
 }
 
 async function file(request) {
@@ -114,6 +130,8 @@ self.addEventListener("fetch", (event) => {
   } else if (request.mode === "navigate" && ORDER.test(url.pathname)) {
     const waits = url.search || acted.has(url.pathname);
     event.respondWith(page(event, url.pathname, waits ? OUTCOME_MS : PATIENCE_MS));
+  } else if (request.mode === "navigate" && url.searchParams.has("app") && HOME.test(url.pathname)) {
+    event.respondWith(home(request, url.pathname));
   } else if (url.pathname.startsWith("/static/")) {
     event.respondWith(file(request));
   }
