@@ -151,8 +151,8 @@ async def test_a_server_that_is_gone_does_not_take_the_ticket_along(
     await expect(page.locator("[data-offline-note]")).to_be_visible()
 
 
-async def test_the_installed_app_opens_with_the_ticket_where_there_is_no_network(
-    phone: BrowserContext, network: WeakNetwork, counter: Counter
+async def test_the_installed_app_leads_to_the_tickets_with_and_without_network(
+    phone: BrowserContext, network: WeakNetwork, counter: Counter, axe: str
 ) -> None:
     _, first = await counter.sell("adult")
     _, second = await counter.sell("adult")
@@ -162,13 +162,21 @@ async def test_the_installed_app_opens_with_the_ticket_where_there_is_no_network
     href = await page.locator("link[rel=manifest]").get_attribute("href")
     app = await (await phone.request.get(f"{network.url}{href}")).json()
     await page.goto(network.url + app["start_url"])
-    await expect(page.locator(".eticket")).to_have_count(0)
     await expect(page.get_by_role("heading", level=1)).to_have_text("测试山")
-    # By itself only the app shows a ticket, and the one that was looked at last.
+    saved = page.get_by_role("region", name="手机里保存的门票").get_by_role("link", name="adult票")
+    await expect(saved).to_have_count(2)
+    assert await axe_findings(page, axe) == []
+    await saved.first.click()
+    await page.wait_for_url(network.url + first)
+    # In a browser, which others may use as well, nobody's ticket shows by itself.
+    await page.goto(network.url + app["scope"])
+    await expect(page.get_by_role("heading", level=1)).to_be_visible()
+    await expect(page.locator("[data-saved]")).to_be_hidden()
     await phone.set_offline(True)
     await page.goto(network.url + app["start_url"])
     await page.wait_for_url(network.url + first)
     await expect(page.locator(".eticket-code svg[role=img]")).to_be_visible()
+    await expect(page.locator("[data-offline-note]")).to_be_visible()
     with pytest.raises(Error, match="ERR_INTERNET_DISCONNECTED"):
         await page.goto(network.url + app["scope"])
     await phone.set_offline(False)
