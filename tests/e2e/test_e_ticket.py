@@ -21,14 +21,19 @@ from tests.support.weak_network import WeakNetwork
 
 pytestmark = pytest.mark.e2e
 
-KEPT = "async (path) => Boolean(await caches.match(path))"
-FILES = """async () => {
-    const found = performance.getEntriesByType("resource").map((entry) => entry.name)
-        .filter((name) => name.includes("/static/"));
-    const kept = await Promise.all(found.map((name) => caches.match(name)));
-    return found.length > 6 && kept.every(Boolean);
+KEPT = """async (path) => {
+    const whole = async () => {
+        const files = performance.getEntriesByType("resource").map((entry) => entry.name)
+            .filter((name) => name.includes("/static/"));
+        const kept = await Promise.all([path, ...files].map((each) => caches.match(each)));
+        return files.length > 6 && kept.every(Boolean);
+    };
+    await navigator.serviceWorker.ready;
+    while (!navigator.serviceWorker.controller || !(await whole())) {
+        await new Promise((done) => setTimeout(done, 50));
+    }
 }"""
-"""Whether all that the page has loaded is kept."""
+"""Ends once the ticket is kept with all that its page has loaded."""
 SLEEPLESS = """{
     window.asked = [];
     const request = () => new Promise((resolve) => window.asked.push({ released: 0, grant() {
@@ -96,9 +101,7 @@ async def phone(screens: Screens) -> AsyncIterator[BrowserContext]:
 async def kept(page: Page, address: str, path: str) -> None:
     """Open a ticket and wait until the phone has kept it."""
     await page.goto(address)
-    await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    await page.wait_for_function(f"({KEPT})({path!r})")
-    await page.wait_for_function(f"({FILES})()")
+    await page.evaluate(KEPT, path)
 
 
 @pytest.mark.parametrize("passes", [0, 3000], ids=["silent", "stops on its way"])
