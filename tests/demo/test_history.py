@@ -183,8 +183,10 @@ async def test_a_run_that_was_stopped_goes_on_without_duplicates(
         nonlocal calls
         # In an earlier week, at which others are worked at the same time.
         calls += kwargs["chapter"].week < monday(NOW.date())
+        own = calls
         page = await real(*args, **kwargs)
-        if calls == 2:
+        # Others may have counted on meanwhile.
+        if own == 2:
             raise Stop
         return page
 
