@@ -11,20 +11,17 @@ it opens a slot for now, so that somebody can be admitted.
 """
 
 import argparse
-import os
 import random
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
-from PIL import Image
 from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
+from scripts.pictures import open_browser, save
 from shanmen.kit import clock, documents
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "images"
@@ -51,11 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
-            # Chromium cannot shut itself in when it runs as root.
-            args=["--no-sandbox"] if os.geteuid() == 0 else [],
-        )
+        browser = open_browser(playwright)
         for language in ("zh-CN", "en"):
             Tour(browser, options.url.rstrip("/"), options.out, language).go()
         browser.close()
@@ -104,9 +97,7 @@ class Tour:
         page.wait_for_timeout(500)
         suffix = "" if self.language == "zh-CN" else f".{self.language}"
         path = self.out / f"{name}{suffix}.png"
-        with Image.open(BytesIO(page.screenshot())) as picture:
-            few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-            few.save(path, optimize=True)
+        save(page.screenshot(), path, colours=COLOURS)
         print(f"{path.name}: {path.stat().st_size // 1024} KB")
 
     def sign_in(self, page: Page) -> None:

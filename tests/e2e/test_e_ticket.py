@@ -104,6 +104,13 @@ async def kept(page: Page, address: str, path: str) -> None:
     await page.evaluate(KEPT, path)
 
 
+async def opens_as_kept(page: Page, address: str) -> None:
+    """The ticket shows on a network that does not bring it, and says that it was kept."""
+    await page.goto(address)
+    await expect(page.locator(".eticket-code svg[role=img]")).to_be_visible()
+    await expect(page.locator("[data-offline-note]")).to_be_visible()
+
+
 @pytest.mark.parametrize("passes", [0, 3000], ids=["silent", "stops on its way"])
 async def test_a_network_that_never_answers_does_not_hold_the_ticket_back(
     phone: BrowserContext, network: WeakNetwork, counter: Counter, passes: int
@@ -112,9 +119,7 @@ async def test_a_network_that_never_answers_does_not_hold_the_ticket_back(
     page = await phone.new_page()
     await kept(page, network.url + path, path)
     network.weaken(passes=passes)
-    await page.goto(network.url + path)
-    await expect(page.locator(".eticket-code svg[role=img]")).to_be_visible()
-    await expect(page.locator("[data-offline-note]")).to_be_visible()
+    await opens_as_kept(page, network.url + path)
     await page.goto("about:blank")
     await page.goto(network.url + path)
     await expect(page.locator("[data-offline-note]")).to_be_visible()
@@ -149,9 +154,7 @@ async def test_a_server_that_is_gone_does_not_take_the_ticket_along(
     page = await phone.new_page()
     await kept(page, network.url + path, path)
     network.lose_the_server()
-    await page.goto(network.url + path)
-    await expect(page.locator(".eticket-code svg[role=img]")).to_be_visible()
-    await expect(page.locator("[data-offline-note]")).to_be_visible()
+    await opens_as_kept(page, network.url + path)
 
 
 async def test_the_installed_app_leads_to_the_tickets_with_and_without_network(

@@ -160,18 +160,26 @@ def check(kind: DocumentKind | str, number: str, *, field: str | None = None) ->
     return Document(kind, number)
 
 
+def possible(number: str) -> list[Document]:
+    """Return the documents whose number a text may be, one for each kind; none where it is none.
+
+    A card reader or a number pad tells no kind.
+    """
+    found = []
+    for kind in DocumentKind:
+        try:
+            found.append(check(kind, number))
+        except DocumentInvalid:
+            continue
+    return found
+
+
 def readings(number: str) -> list[str]:
     """Return the numbers that a text may stand for, the shortest first; none where it is none.
 
-    A card reader or a number pad tells no kind, and a permit's number may be part of the text.
+    A permit's number may be part of the text.
     """
-    found: dict[str, None] = {}
-    for kind in DocumentKind:
-        try:
-            found[check(kind, number).number] = None
-        except DocumentInvalid:
-            continue
-    return sorted(found, key=len)
+    return sorted(dict.fromkeys(document.number for document in possible(number)), key=len)
 
 
 def normalise(number: str) -> str:

@@ -226,14 +226,10 @@ def document_indexes(number: str, *, keyring: Keyring) -> tuple[int, ...]:
     A card reader and a number pad tell the number alone, and the kind belongs to the index. Empty
     where the number cannot be one of any kind.
     """
-    found = []
-    for kind in documents.DocumentKind:
-        try:
-            document = documents.check(kind, number)
-        except documents.DocumentInvalid:
-            continue
-        found.append(document_index(keyring, document.kind, document.number))
-    return tuple(found)
+    return tuple(
+        document_index(keyring, document.kind, document.number)
+        for document in documents.possible(number)
+    )
 
 
 def use_statement(tenant_id: int, uses: Sequence[Use]) -> Statement:

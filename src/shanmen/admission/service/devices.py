@@ -95,6 +95,11 @@ def document_key(keyring: Keyring, site_id: UUID, turn: int) -> bytes:
     return keyring.derive("gate-document-key", site_id.bytes, turn)
 
 
+def document_keys(keyring: Keyring, site_id: UUID, *, turn: int) -> list[bytes]:
+    """All that a site's gates had so far: one may have been cut off since another was revoked."""
+    return [document_key(keyring, site_id, each) for each in range(turn + 1)]
+
+
 def turn_statement(tenant_id: int, *, site_id: UUID) -> Statement:
     """Read which `turn` a site's documents' key has come to: one number."""
     return Statement(TURN, (tenant_id, site_id))

@@ -21,7 +21,7 @@ from shanmen.admission.protocol import (
     ZoneState,
 )
 from shanmen.admission.records import REMEMBER_INSIDE
-from shanmen.admission.service.devices import Device, document_key, turn_statement
+from shanmen.admission.service.devices import Device, document_key, document_keys, turn_statement
 from shanmen.admission.service.lane_rows import (
     LaneRow,
     PolicyRow,
@@ -179,7 +179,7 @@ def blocked_marks(
     keyring: Keyring, rows: Sequence[Sequence[Any]], *, site_id: UUID, turn: int
 ) -> frozenset[bytes]:
     """The marks that gates know the blocked documents by, or knew: some were cut off since."""
-    keys = [document_key(keyring, site_id, each) for each in range(turn + 1)]
+    keys = document_keys(keyring, site_id, turn=turn)
     return frozenset(_mark(keyring, key, row[0]) for row in rows for key in keys)
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from shanmen.admission.protocol import DocumentKey, JournalRow
 from shanmen.admission.service.changes import DOCUMENT_FIELD
-from shanmen.admission.service.devices import document_key
+from shanmen.admission.service.devices import document_keys
 from shanmen.db.pipeline import Statement, array
 from shanmen.kit import documents
 from shanmen.kit.crypto import Keyring
@@ -51,7 +51,9 @@ def marks(keyring: Keyring, rows: Sequence[Sequence[Any]], *, site_id: UUID, tur
     Under each key that the site's gates had: this one may have been cut off since before another
     was revoked. And by each number that the document's text may stand for.
     """
-    keys = [DocumentKey(document_key(keyring, site_id, each)) for each in range(turn + 1)]
+    if not rows:
+        return {}
+    keys = [DocumentKey(key) for key in document_keys(keyring, site_id, turn=turn)]
     found: dict[UUID, dict[bytes, int]] = defaultdict(dict)
     for ticket_id, document, index in rows:
         number = keyring.decrypt(document, field=DOCUMENT_FIELD)

@@ -17,7 +17,7 @@ from shanmen.kit import clock
 from shanmen.kit.errors import DomainError
 from shanmen.orders.errors import OrderNotFound
 from shanmen.orders.pages.common import AnyRequest, Page, order_path, providers_of
-from shanmen.orders.pages.further import read_further
+from shanmen.orders.pages.further import further_slots, read_further
 from shanmen.orders.pages.order import OrderContents, TicketCard, cards
 from shanmen.orders.queries import (
     OrderFilter,
@@ -189,10 +189,9 @@ async def read_dossier(session: Session, *, order_id: UUID) -> Dossier:
     file = await file_by_id(session, order_id=order_id)
     paid = await payments.payments_of(session, order_id=order_id)
     back = await payments.refunds_of(session, order_id=order_id)
-    slots = {slot for line in file.lines for slot in line.slot_ids[1:]}
-    further = {}
-    if slots:
-        further = await read_further(session, slots=slots, site_id=file.view.site_id)
+    further = await read_further(
+        session, slots=further_slots(file.lines), site_id=file.view.site_id
+    )
     return Dossier(
         OrderContents(file, tuple(paid), {}, further),
         tuple(

@@ -1,6 +1,6 @@
 """A bundle's further visits, in words: the cableway beside the gate."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,6 +9,7 @@ from shanmen.db.session import Session
 from shanmen.inventory import queries as inventory
 from shanmen.kit import clock
 from shanmen.orders.pages.browse import span
+from shanmen.orders.rules import Line
 from shanmen.web import i18n
 from shanmen.web.i18n import Locale
 
@@ -32,10 +33,17 @@ def named(pool: dict[str, str] | None, time: str, locale: Locale) -> str:
     return i18n.t(locale, "orders.pool_time", name=i18n.localized(pool, locale), time=time)
 
 
+def further_slots(lines: Iterable[Line]) -> set[UUID]:
+    """The slots of an order's bundles beside their visits'."""
+    return {slot for line in lines for slot in line.slot_ids[1:]}
+
+
 async def read_further(
     session: Session, *, slots: Collection[UUID], site_id: UUID
 ) -> dict[UUID, Further]:
-    """The further visits that bundles have in these slots."""
+    """The further visits that bundles have in these slots; nothing is read where there are none."""
+    if not slots:
+        return {}
     names = {pool.id: pool.name for pool in await inventory.pools(session, site_id=site_id)}
     found = await inventory.slots_by_id(session, ids=slots)
     return {

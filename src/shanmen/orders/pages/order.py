@@ -31,7 +31,7 @@ from shanmen.orders.pages.common import (
     order_path,
     providers_of,
 )
-from shanmen.orders.pages.further import Further, read_further
+from shanmen.orders.pages.further import Further, further_slots, read_further
 from shanmen.orders.pages.say import rules_of
 from shanmen.orders.queries import OrderFile, file_for_page
 from shanmen.orders.rules import EXTENDABLE_MINUTES, State
@@ -96,7 +96,7 @@ async def read_order(
     file, found = await file_for_page(unit, number=number, secret=secret, more=more)
     if file.view.site_id != site.site_id:
         raise OrderNotFound
-    slots = {slot for line in file.lines for slot in line.slot_ids[1:]}
+    slots = further_slots(file.lines)
     further = await unit(read_further, slots=slots, site_id=site.site_id) if slots else {}
     codes = ticket_codes(
         await keyring_of(unit), file, site_number=site.number, timezone=site.timezone

@@ -25,6 +25,11 @@ def pool_zones_statement(tenant_id: int, kinds: Iterable[TicketTypeInfo]) -> lis
     return [zones_statement(tenant_id, pools)] if pools else []
 
 
+def pool_zones(found: Sequence[Sequence[tuple[UUID, int]]]) -> dict[UUID, int]:
+    """What came of `pool_zones_statement`: the number of each pool's zone."""
+    return {pool_id: number for rows in found for pool_id, number in rows}
+
+
 def zone_windows(
     slots: Sequence[LockedSlot], *, zones: int, pool_zones: Mapping[UUID, int]
 ) -> list[ZoneWindow]:

@@ -31,6 +31,7 @@ from shanmen.orders.schemas import Placed, PlaceOrder, Refusal
 from shanmen.orders.service import limits, reading
 from shanmen.orders.service.bundles import (
     choose_companions,
+    pool_zones,
     pool_zones_statement,
     zone_windows,
 )
@@ -289,7 +290,7 @@ async def _open(
             kinds=wanted.kinds,
         ),
         known=found.known,
-        pool_zones=dict(zone_rows[0]) if zone_rows else {},
+        pool_zones=pool_zones(zone_rows),
     )
 
 

@@ -18,7 +18,7 @@ from shanmen.kit import clock
 from shanmen.orders.errors import AlreadyUsed, NotReschedulable, PriceHigher
 from shanmen.orders.rules import Line, State
 from shanmen.orders.service import limits
-from shanmen.orders.service.bundles import pool_zones_statement, zone_windows
+from shanmen.orders.service.bundles import pool_zones, pool_zones_statement, zone_windows
 from shanmen.orders.service.hours import check_hours
 from shanmen.orders.service.locked import Changes, LockedOrder, lock_order
 from shanmen.orders.service.place import check_sale_window
@@ -120,11 +120,8 @@ async def _new_lines(
         kind_id: await _slots(session, catalog, catalog.types[kind_id], slot_ids, order)
         for kind_id in {line.ticket_type_id for line in chosen}
     }
-    zone_rows = await run(
-        session,
-        pool_zones_statement(session.tenant_id, (catalog.types[kind_id] for kind_id in targets)),
-    )
-    pool_zones = dict(zone_rows[0]) if zone_rows else {}
+    kinds = [catalog.types[kind_id] for kind_id in targets]
+    zones_of = pool_zones(await run(session, pool_zones_statement(session.tenant_id, kinds)))
     usage, claims = await limits.usage_of_lines(
         session, catalog, [(order.phone_index, line) for line in chosen]
     )
@@ -154,7 +151,7 @@ async def _new_lines(
                 visit_day=visit.day,
                 valid_from=visit.starts_at,
                 valid_until=visit.ends_at + timedelta(days=kind.valid_days - 1),
-                windows=zone_windows(slots, zones=line.zones, pool_zones=pool_zones),
+                windows=zone_windows(slots, zones=line.zones, pool_zones=zones_of),
             )
         )
     usage.check(wanted)
